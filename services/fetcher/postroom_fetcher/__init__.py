@@ -1,0 +1,1 @@
+"""The fetcher: the only code that speaks IMAP."""

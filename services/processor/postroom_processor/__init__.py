@@ -1,0 +1,1 @@
+"""The processor: the only code that decides."""

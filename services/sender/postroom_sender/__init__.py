@@ -1,0 +1,1 @@
+"""The sender: the only code that speaks SMTP."""
