@@ -1,0 +1,556 @@
+"""Every message that crosses a process boundary, as frozen models (pure).
+
+Commands are imperative and have one consumer each; events are past tense and have any number. `MESSAGES` maps
+each type name to its model: a new message is a new class here and nothing else. The wire format is in
+`postroom.envelope`, the queues in `postroom.topology`, the generated contract in `docs/reference`.
+"""
+
+import re
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from postroom.addresses import Address, same_address
+
+Lane = Literal["replies", "inbox"]
+SendLane = Literal["transactional", "bulk"]
+DEFAULT_CHOICES = ("approve", "reject")
+MAX_APPROVERS = 50
+MAX_BODY_CHARS = 100_000
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+
+
+def _one_line(text: str) -> str:
+    if _UNSAFE.search(text) or "\n" in text or "\t" in text:
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _plain_text(text: str) -> str:
+    text = text.replace("\r\n", "\n")
+    if _UNSAFE.search(text):
+        raise ValueError("must not contain control characters (tab and line feed are allowed)")
+    return text
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
+ShortLine = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
+Text = Annotated[str, StringConstraints(max_length=MAX_BODY_CHARS), AfterValidator(_plain_text)]
+AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ApprovalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+Choice = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w-]{0,31}$")]
+Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_one_line)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Uid = Annotated[int, Field(ge=1, le=4_294_967_295)]
+Seconds = Annotated[int, Field(ge=0)]
+
+
+class Message(BaseModel):
+    """A command or an event. Subclasses set `TYPE`; `VERSION` grows when a field changes its meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    TYPE: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+
+class Command(Message):
+    """An order to one service."""
+
+
+class Event(Message):
+    """A fact, published to whoever listens."""
+
+
+# Commands to the processor
+
+
+class ApprovalRequest(Command):
+    """Ask people by mail; the answer comes as `approval.decided`.
+
+    The first approver who decides, decides. `id` is the requester's own and makes a repeat harmless: the same id
+    with the same content is the same request, with other content it is refused.
+    """
+
+    TYPE: ClassVar[str] = "approval.request"
+
+    id: ApprovalId
+    account: AccountName
+    approvers: Annotated[tuple[Address, ...], Field(min_length=1, max_length=MAX_APPROVERS)]
+    subject: Line
+    body: Text = ""
+    choices: Annotated[tuple[Choice, ...], Field(min_length=2, max_length=10)] = DEFAULT_CHOICES
+    requester: ShortLine = ""
+    deadline: AwareDatetime | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuse lists that name one approver or one choice twice."""
+        for index, approver in enumerate(self.approvers):
+            if any(same_address(approver, other) for other in self.approvers[:index]):
+                raise ValueError(f"approvers: {approver} is listed twice")
+        if len({choice.casefold() for choice in self.choices}) != len(self.choices):
+            raise ValueError("choices: one of them is listed twice")
+
+
+class ApprovalCancel(Command):
+    """Withdraw a pending request; replies that come later decide nothing."""
+
+    TYPE: ClassVar[str] = "approval.cancel"
+
+    id: ApprovalId
+    reason: ShortLine = ""
+
+
+class ApprovalQuery(Command):
+    """Ask how requests stand; `approval.states` goes to the queue `reply_to`. No ids: the newest `limit`."""
+
+    TYPE: ClassVar[str] = "approval.query"
+
+    reply_to: Annotated[
+        str, StringConstraints(pattern=r"^postroom\.client\.[A-Za-z0-9._-]{1,150}$")
+    ]
+    ids: Annotated[tuple[ApprovalId, ...], Field(max_length=1000)] = ()
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+# Commands to the sender
+
+
+class ApprovalMail(BaseModel):
+    """What the sender needs to write an approval mail. `deadline` is shown, the token carries the identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["approval"] = "approval"
+    approval_id: ApprovalId
+    subject: Line
+    body: Text
+    choices: tuple[Choice, ...]
+    requester: ShortLine
+    deadline: AwareDatetime | None
+    reply_token: str
+
+
+class HelpMail(BaseModel):
+    """The answer to an unclear reply: what was understood, and what to write instead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["help"] = "help"
+    approval_id: ApprovalId
+    subject: Line
+    choices: tuple[Choice, ...]
+    understood: Text
+    reply_token: str
+    in_reply_to: ShortLine = ""
+
+
+class PlainMail(BaseModel):
+    """A mail as a program wrote it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["plain"] = "plain"
+    subject: Line
+    text: Text
+    html: Text | None = None
+    in_reply_to: ShortLine = ""
+
+
+MailContent = Annotated[ApprovalMail | HelpMail | PlainMail, Field(discriminator="kind")]
+
+
+class MailSend(Command):
+    """Send one mail to one person. `id` is the idempotency key: the same id is never mailed twice."""
+
+    TYPE: ClassVar[str] = "mail.send"
+
+    id: Annotated[
+        str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")
+    ]
+    account: AccountName
+    recipient: Address
+    content: MailContent
+    lane: SendLane = "transactional"
+    written_at: AwareDatetime
+
+
+# Commands to the fetcher
+
+
+class MailboxCommand(Command):
+    """What all orders about mails in a folder have: where they are, under which UIDVALIDITY (RFC 9051, 2.3.1.1)."""
+
+    account: AccountName
+    folder: Folder
+    uidvalidity: Uid
+    uids: Annotated[tuple[Uid, ...], Field(min_length=1, max_length=10_000)]
+
+
+class MailboxMarkRead(MailboxCommand):
+    r"""Set the flag \Seen."""
+
+    TYPE: ClassVar[str] = "mailbox.mark_read"
+
+
+class MailboxDelete(MailboxCommand):
+    """Delete exactly these mails (UID EXPUNGE), and none that somebody else marked."""
+
+    TYPE: ClassVar[str] = "mailbox.delete"
+
+
+class MailboxMove(MailboxCommand):
+    """Move to another folder, which is created where it is missing."""
+
+    TYPE: ClassVar[str] = "mailbox.move"
+
+    target: Folder
+
+
+class MailboxAppend(Command):
+    """File a mail (from the spool) in a folder, unless its Message-ID is there already."""
+
+    TYPE: ClassVar[str] = "mailbox.append"
+
+    account: AccountName
+    folder: Folder
+    message_id: Line
+    dataref: Line
+    flags: tuple[Line, ...] = ("\\Seen",)
+
+
+class MailboxFind(Command):
+    """Look for a Message-ID in a folder; the answer is `mailbox.done`."""
+
+    TYPE: ClassVar[str] = "mailbox.find"
+
+    account: AccountName
+    folder: Folder
+    message_id: Line
+
+
+class AccountTest(Command):
+    """Try an account stage by stage and report."""
+
+    TYPE: ClassVar[str] = "account.test"
+
+    account: AccountName
+    side: Literal["imap", "smtp"] = "imap"
+
+
+class AccountFolders(Command):
+    """List the folders of an account."""
+
+    TYPE: ClassVar[str] = "account.folders"
+
+    account: AccountName
+
+
+class AccountFetchNow(Command):
+    """Look for new mail at once instead of at the next interval."""
+
+    TYPE: ClassVar[str] = "account.fetch_now"
+
+    account: AccountName
+
+
+# Events about mail
+
+
+class MailReceived(Event):
+    """A mail was found. Its bytes (RFC 5322) are the body on the wire; large ones lie in the spool (`dataref`).
+
+    The fields travel as CloudEvents extension attributes, so that the body is the mail and nothing else.
+    """
+
+    TYPE: ClassVar[str] = "mail.received"
+
+    account: AccountName
+    folder: Folder
+    uidvalidity: Uid
+    uid: Uid
+    size_bytes: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+    arrived_at: AwareDatetime
+    lane: Lane
+    truncated: bool = False
+    content: bytes | None = Field(default=None, repr=False)
+    dataref: str | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        """The mail is either inside or in the spool."""
+        if (self.content is None) == (self.dataref is None):
+            raise ValueError("content: exactly one of the body and dataref must be given")
+
+
+class MailEvent(Event):
+    """What every event about a received mail has. `mail_id` is the id of its `mail.received`."""
+
+    account: AccountName
+    mail_id: str
+    sha256: Sha256
+    sender: str | None
+    reason: str
+
+
+class MailAccepted(MailEvent):
+    """A mail passed all checks and is no reply to a request."""
+
+    TYPE: ClassVar[str] = "mail.accepted"
+
+
+class MailDenied(MailEvent):
+    """A mail came from an address on a deny list; `reason` names the rule."""
+
+    TYPE: ClassVar[str] = "mail.denied"
+
+
+class MailDeferred(MailEvent):
+    """A mail is over the account's count limit and waits for the next interval."""
+
+    TYPE: ClassVar[str] = "mail.deferred"
+
+    until: AwareDatetime
+
+
+class MailHeld(MailEvent):
+    """A mail waits for a person to look at it."""
+
+    TYPE: ClassVar[str] = "mail.held"
+
+
+class MailQuarantined(MailEvent):
+    """A mail contradicts itself or could not be read; nothing was done with it."""
+
+    TYPE: ClassVar[str] = "mail.quarantined"
+
+
+class SendEvent(Event):
+    """What every event about a sent mail has. `send_id` is the id of its `mail.send`."""
+
+    account: AccountName
+    send_id: str
+    recipient: Address
+    message_id: str
+
+
+class MailSent(SendEvent):
+    """The mail server took the mail: it answered 250 after the final dot."""
+
+    TYPE: ClassVar[str] = "mail.sent"
+
+    attempts: Annotated[int, Field(ge=1)]
+
+
+class MailFailed(SendEvent):
+    """The mail will not be sent: refused for good, or its time is over."""
+
+    TYPE: ClassVar[str] = "mail.failed"
+
+    attempts: Annotated[int, Field(ge=1)]
+    reason_code: str
+    reason: str
+
+
+class MailUncertain(SendEvent):
+    """The connection ended after the final dot and before the answer: it may have been sent or not."""
+
+    TYPE: ClassVar[str] = "mail.uncertain"
+
+    reason: str
+
+
+class MailBounced(SendEvent):
+    """A mail came back."""
+
+    TYPE: ClassVar[str] = "mail.bounced"
+
+    reason_code: str
+    reason: str
+
+
+class MailboxDone(Event):
+    """What became of a command about a mailbox. UIDs that were not there any more are a result, not an error."""
+
+    TYPE: ClassVar[str] = "mailbox.done"
+
+    account: AccountName
+    command_id: str
+    action: str
+    folder: Folder
+    uidvalidity: Uid | None = None
+    done: tuple[Uid, ...] = ()
+    vanished: tuple[Uid, ...] = ()
+    refused: str = ""
+    found: bool | None = None
+
+
+class FolderInfo(BaseModel):
+    """One folder of an account with its SPECIAL-USE attributes (RFC 6154)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    attributes: tuple[str, ...]
+
+
+class AccountFoldersListed(Event):
+    """The folders of an account, and which one is for sent mail by which rule."""
+
+    TYPE: ClassVar[str] = "account.folders_listed"
+
+    account: AccountName
+    command_id: str
+    folders: tuple[FolderInfo, ...]
+    sent_folder: str | None
+    sent_rule: str
+
+
+# Events about approvals
+
+
+class ApprovalEvent(Event):
+    """What every event about a request has."""
+
+    account: AccountName
+    approval_id: ApprovalId
+
+
+class ApprovalRequested(ApprovalEvent):
+    """The request is recorded and its mails are on the way."""
+
+    TYPE: ClassVar[str] = "approval.requested"
+
+    approvers: tuple[Address, ...]
+    subject: Line
+    deadline: AwareDatetime
+
+
+class ApprovalRefused(Event):
+    """The request was not accepted; `field` is the one that must change."""
+
+    TYPE: ClassVar[str] = "approval.refused"
+
+    approval_id: str
+    field: str
+    reason: str
+
+
+class ApprovalDecided(ApprovalEvent):
+    """A person decided. `mail_id` and `sha256` are those of the reply that says so."""
+
+    TYPE: ClassVar[str] = "approval.decided"
+
+    decision: Choice
+    approver: Address
+    comment: Text
+    mail_id: str
+    sha256: Sha256
+    decided_at: AwareDatetime
+
+
+class ApprovalUnclear(ApprovalEvent):
+    """A reply came that decides nothing; the approver was asked to write it differently."""
+
+    TYPE: ClassVar[str] = "approval.unclear"
+
+    approver: Address
+    mail_id: str
+    reason_code: str
+    understood: Text
+
+
+class ApprovalReminded(ApprovalEvent):
+    """The approvers who have not answered were reminded."""
+
+    TYPE: ClassVar[str] = "approval.reminded"
+
+    approvers: tuple[Address, ...]
+
+
+class ApprovalExpired(ApprovalEvent):
+    """The deadline passed without a decision."""
+
+    TYPE: ClassVar[str] = "approval.expired"
+
+    deadline: AwareDatetime
+
+
+class ApprovalCancelled(ApprovalEvent):
+    """The request was withdrawn."""
+
+    TYPE: ClassVar[str] = "approval.cancelled"
+
+    reason: ShortLine
+
+
+class ApprovalNeedsConfirmation(ApprovalEvent):
+    """A reply was clear and its proof too weak; the approver is asked to confirm."""
+
+    TYPE: ClassVar[str] = "approval.needs_confirmation"
+
+    approver: Address
+    mail_id: str
+    reason: str
+
+
+class ApprovalState(BaseModel):
+    """How one request stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: ApprovalId
+    account: AccountName
+    subject: Line
+    approvers: tuple[Address, ...]
+    state: Literal["pending", "decided", "expired", "cancelled"]
+    decision: str | None
+    decided_by: str | None
+    comment: str | None
+    requested_at: AwareDatetime
+    deadline: AwareDatetime
+    decided_at: AwareDatetime | None
+
+
+class ApprovalStates(Event):
+    """The answer to `approval.query`, sent to its `reply_to`. Unknown ids are listed as such."""
+
+    TYPE: ClassVar[str] = "approval.states"
+
+    approvals: tuple[ApprovalState, ...]
+    unknown: tuple[ApprovalId, ...] = ()
+
+
+class AccountStatusChanged(Event):
+    """An account turned grey, green or red."""
+
+    TYPE: ClassVar[str] = "account.status_changed"
+
+    account: AccountName
+    side: Literal["imap", "smtp"]
+    colour: Literal["grey", "green", "red"]
+    reason_code: str
+    sentence: str
+    since: AwareDatetime
+    next_try_at: AwareDatetime | None = None
+
+
+def _concrete(root: type[Message]) -> list[type[Message]]:
+    found = [root] if "TYPE" in root.__dict__ else []
+    return found + [each for child in root.__subclasses__() for each in _concrete(child)]
+
+
+MESSAGES: dict[str, type[Message]] = {model.TYPE: model for model in _concrete(Message)}
+
+_NAMESPACE = uuid.UUID("6f1f5f0e-3c0a-5d0b-9a56-0c2f8f5d8a11")
+
+
+def derive_id(cause: str, *parts: str | int) -> str:
+    """The id of a message that follows from a cause: the same cause and parts give the same id."""
+    return str(uuid.uuid5(_NAMESPACE, "\x1f".join([cause, *map(str, parts)])))
+
+
+def mail_id(account: str, folder: str, uidvalidity: int, uid: int) -> str:
+    """The id of a received mail, derived from where it lies."""
+    return derive_id("mail", account, folder, uidvalidity, uid)
+
+
+def utc_seconds(moment: datetime) -> datetime:
+    """The moment without fractions of a second (what a mail header and a token can carry)."""
+    return moment.replace(microsecond=0)
