@@ -1,8 +1,8 @@
 """The wire format: CloudEvents 1.0 in AMQP binary mode (pure).
 
 Attributes travel as AMQP headers `cloudEvents_<name>` (CloudEvents AMQP binding 1.0.2, section 3.1.3.1; the
-underscore form), `datacontenttype` as the content type, the data as the body. The data is the message as JSON,
-except for `mail.received`, whose data are the mail's own bytes and whose fields are extension attributes.
+underscore form), `datacontenttype` as the content type, the data as the body. The data is the message as
+JSON, except for `mail.received`, whose data are the mail's own bytes and whose fields are extension attributes.
 """
 
 import re
@@ -22,12 +22,10 @@ JSON = "application/json"
 RFC822 = "message/rfc822"
 _TYPE = re.compile(r"postroom\.([a-z_]+\.[a-z_]+)\.v(\d+)")
 _MAIL_FIELDS = {
-    name: name.replace("_", "")
-    for name in MailReceived.model_fields
-    if name not in ("content", "dataref")
+    name: name.replace("_", "") for name in MailReceived.model_fields if name not in ("content", "dataref")
 }
 
-M = TypeVar("M", bound=Message, covariant=True)
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class Wire:
 class Envelope(Generic[M]):
     """A message with what the transport knows about it.
 
-    `id` makes the message the same message when it is repeated; `correlation_id` is the same along a mail's whole
-    journey; `causation_id` is the id of the message that led to this one; `traceparent` is W3C Trace Context.
+    `id` makes the message the same message when it is repeated; `correlation_id` is the same along a mail's
+    whole journey; `causation_id` is the id of the message that led to this one; `traceparent` is W3C Trace Context.
     """
 
     id: str
@@ -74,7 +72,7 @@ def envelop(
     source: str,
     now: datetime,
     message_id: str | None = None,
-    cause: "Envelope[Message] | None" = None,
+    cause: "Envelope[Any] | None" = None,
     correlation_id: str | None = None,
     traceparent: str | None = None,
 ) -> Envelope[M]:
@@ -91,7 +89,7 @@ def envelop(
     )
 
 
-def encode(envelope: Envelope[Message]) -> Wire:
+def encode(envelope: Envelope[Any]) -> Wire:
     """The envelope as headers and body."""
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -122,9 +120,7 @@ def decode(wire: Wire) -> Envelope[Message]:
         Undecodable: the message does not follow the contract; the text says where and what is allowed.
     """
     attributes = {
-        name.removeprefix(PREFIX): value
-        for name, value in wire.headers.items()
-        if name.startswith(PREFIX)
+        name.removeprefix(PREFIX): value for name, value in wire.headers.items() if name.startswith(PREFIX)
     }
     model = _model(attributes)
     message = _mail(wire, attributes) if model is MailReceived else _json(wire, model)

@@ -69,8 +69,8 @@ class Event(Message):
 class ApprovalRequest(Command):
     """Ask people by mail; the answer comes as `approval.decided`.
 
-    The first approver who decides, decides. `id` is the requester's own and makes a repeat harmless: the same id
-    with the same content is the same request, with other content it is refused.
+    The first approver who decides, decides. `id` is the requester's own and makes a repeat harmless: the same
+    id with the same content is the same request, with other content it is refused.
     """
 
     TYPE: ClassVar[str] = "approval.request"
@@ -107,9 +107,7 @@ class ApprovalQuery(Command):
 
     TYPE: ClassVar[str] = "approval.query"
 
-    reply_to: Annotated[
-        str, StringConstraints(pattern=r"^postroom\.client\.[A-Za-z0-9._-]{1,150}$")
-    ]
+    reply_to: Annotated[str, StringConstraints(pattern=r"^postroom\.client\.[A-Za-z0-9._-]{1,150}$")]
     ids: Annotated[tuple[ApprovalId, ...], Field(max_length=1000)] = ()
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
@@ -118,7 +116,7 @@ class ApprovalQuery(Command):
 
 
 class ApprovalMail(BaseModel):
-    """What the sender needs to write an approval mail. `deadline` is shown, the token carries the identity."""
+    """What the sender needs to write an approval mail. The token carries the identity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["approval"] = "approval"
@@ -163,9 +161,7 @@ class MailSend(Command):
 
     TYPE: ClassVar[str] = "mail.send"
 
-    id: Annotated[
-        str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")
-    ]
+    id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")]
     account: AccountName
     recipient: Address
     content: MailContent
@@ -177,7 +173,7 @@ class MailSend(Command):
 
 
 class MailboxCommand(Command):
-    """What all orders about mails in a folder have: where they are, under which UIDVALIDITY (RFC 9051, 2.3.1.1)."""
+    """What all orders about mails in a folder have: where they are (UIDVALIDITY: RFC 9051, 2.3.1.1)."""
 
     account: AccountName
     folder: Folder
@@ -256,7 +252,7 @@ class AccountFetchNow(Command):
 
 
 class MailReceived(Event):
-    """A mail was found. Its bytes (RFC 5322) are the body on the wire; large ones lie in the spool (`dataref`).
+    """A mail was found. Its bytes (RFC 5322) are the body on the wire; large ones lie in the spool.
 
     The fields travel as CloudEvents extension attributes, so that the body is the mail and nothing else.
     """
@@ -368,7 +364,7 @@ class MailBounced(SendEvent):
 
 
 class MailboxDone(Event):
-    """What became of a command about a mailbox. UIDs that were not there any more are a result, not an error."""
+    """What became of a command about a mailbox. UIDs that are gone are a result, not an error."""
 
     TYPE: ClassVar[str] = "mailbox.done"
 

@@ -1,7 +1,7 @@
 """Exchanges, queues and routing as data (pure). `postroom.broker.declare` makes it real.
 
-Arguments that are part of what a queue *is* (type, dead-letter exchange and strategy) are declared; limits that
-operators tune (delivery limit, lengths) are policies, since redeclaring with other arguments is refused (406).
+Arguments that are part of what a queue *is* (type, dead-letter exchange and strategy) are declared; limits
+that operators tune (delivery limit, lengths) are policies, since redeclaring with others is refused (406).
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from postroom.messages import (
     ApprovalRequest,
     Command,
     Event,
+    MailBounced,
     MailboxAppend,
     MailboxCommand,
     MailboxDone,
     MailboxFind,
-    MailBounced,
     MailFailed,
     MailReceived,
     MailSend,
@@ -105,9 +105,7 @@ def topology(shards: int) -> Topology:
         (PROCESSOR_COMMANDS, (Binding(COMMANDS, PROCESSOR_COMMANDS),)),
         (
             RESULTS,
-            tuple(
-                Binding(EVENTS, f"{event.TYPE}.#") for event in _HEARD if event is not MailReceived
-            ),
+            tuple(Binding(EVENTS, f"{event.TYPE}.#") for event in _HEARD if event is not MailReceived),
         ),
         (SENDER_TRANSACTIONAL, (Binding(COMMANDS, SENDER_TRANSACTIONAL),)),
         (SENDER_BULK, (Binding(COMMANDS, SENDER_BULK),)),

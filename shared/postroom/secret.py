@@ -1,0 +1,41 @@
+"""References to secrets: `env:NAME` and `file:/path`. The value is read at each use and never kept or shown."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from postroom.errors import Misconfigured
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+
+
+def _reference(text: str) -> str:
+    if not _REFERENCE.fullmatch(text):
+        # The value itself may be a password somebody wrote here: it is not repeated.
+        raise ValueError("a secret is given by reference: env:NAME or file:/path")
+    return text
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+
+
+def read_secret(reference: str) -> str:
+    """The secret behind a reference; a final line end in a file is not part of it.
+
+    Raises:
+        Misconfigured: it is not there or cannot be read; the text names the reference, never a value.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(name)
+        if value is None:
+            raise Misconfigured("secret_missing", f"the environment variable {name} is not set")
+        return value
+    try:
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Misconfigured("secret_missing", f"the secret file {name} cannot be read: {reason}") from error

@@ -1,0 +1,159 @@
+"""The settings of a process, from the environment (`POSTROOM_…`). Nothing else reads the environment."""
+
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from postroom.errors import Misconfigured
+from postroom.reply_token import TokenKey, TokenKeys
+
+PREFIX = "POSTROOM_"
+
+
+class Settings(BaseSettings):
+    """What a process needs to know before it can read anything else."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".postroom"), description="Where embedded broker, SQLite and spool live.")
+    broker_url: SecretStr | None = Field(
+        None, description="amqp://, amqps:// or embedded:///path; default: embedded, in data_dir."
+    )
+    broker_management_url: SecretStr | None = Field(
+        None, description="http(s) URL of RabbitMQ's management API; without it no policies are set."
+    )
+    store_url: SecretStr | None = Field(
+        None, description="postgresql+psycopg://… or sqlite:///path; default: SQLite, in data_dir."
+    )
+    spool_dir: Path | None = Field(
+        None, description="Folder for mail above inline_limit; default: in data_dir."
+    )
+    accounts: Path = Field(Path("accounts.yaml"), description="The accounts file.")
+    token_keys: SecretStr | None = Field(
+        None, description="Keys of reply tokens, newest first: `id:hex,id:hex`, 32 bytes each at least."
+    )
+    token_keys_file: Path | None = Field(
+        None, description="A file with the same; default: made at first start in data_dir."
+    )
+    shards: Annotated[int, Field(ge=1, le=256)] = Field(
+        4, description="Into how many shards the accounts are divided; the same for all services, for ever."
+    )
+    http_host: str = Field("0.0.0.0", description="Where /metrics, /livez and /readyz listen.")  # noqa: S104
+    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        9100, description="Their port; 0 lets the system choose."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON object or one text a line.")
+    inline_limit_bytes: Annotated[int, Field(ge=1024, le=8 * 1024 * 1024)] = Field(
+        64 * 1024, description="Mail up to this size travels in the message, larger mail through the spool."
+    )
+    max_size_bytes: Annotated[int, Field(ge=64 * 1024)] = Field(
+        25 * 1024 * 1024, description="Of larger mail only headers and the first part are read."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        100, description="How many messages are handled in one transaction at most."
+    )
+    batch_wait_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
+        10, description="How long a batch waits for more messages."
+    )
+    drain_s: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="How long a stop waits for work in hand."
+    )
+    retention_days: Annotated[int, Field(ge=1)] = Field(
+        30, description="How long handled message ids and spooled mail are kept."
+    )
+
+    @cached_property
+    def broker(self) -> str:
+        """The broker's URL; not for logs."""
+        return (
+            self.broker_url.get_secret_value() if self.broker_url else f"embedded:///{self._file('broker')}"
+        )
+
+    @cached_property
+    def store(self) -> str:
+        """The store's URL; not for logs."""
+        return self.store_url.get_secret_value() if self.store_url else f"sqlite:///{self._file('store')}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker is the embedded one."""
+        return self.broker.startswith("embedded:")
+
+    @property
+    def spool(self) -> Path:
+        """The spool's folder."""
+        return self.spool_dir or self.data_dir.absolute() / "spool"
+
+    def read_token_keys(self) -> TokenKeys:
+        """The keys of reply tokens; made and kept in data_dir where none are given.
+
+        Raises:
+            Misconfigured: a key is malformed or the file cannot be read.
+        """
+        if self.token_keys is not None:
+            return _parse_keys(self.token_keys.get_secret_value(), f"{PREFIX}TOKEN_KEYS")
+        path = self.token_keys_file or self.data_dir.absolute() / "token-keys"
+        if self.token_keys_file is None and not path.exists():
+            _make_key_file(path)
+        try:
+            return _parse_keys(path.read_text(), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured("token_keys", f"{path}: the token keys cannot be read ({error})") from error
+
+    def _file(self, name: str) -> Path:
+        return self.data_dir.absolute() / f"{name}.sqlite3"
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        Misconfigured: a variable has a wrong value; the text names each one and what is allowed.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise Misconfigured("settings", faults) from error
+
+
+def _make_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and linked, so that of several processes starting at once one wins and none reads half.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(f"1:{secrets.token_hex(32)}\n")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _parse_keys(text: str, where: str) -> TokenKeys:
+    keys = []
+    for part in text.replace("\n", ",").split(","):
+        if not part.strip():
+            continue
+        key_id, _, secret = part.strip().partition(":")
+        try:
+            key = TokenKey(int(key_id), bytes.fromhex(secret))
+        except ValueError:
+            raise Misconfigured("token_keys", f"{where}: expected `id:hex,id:hex`") from None
+        if not 0 <= key.key_id <= 255 or len(key.secret) < 32:
+            raise Misconfigured("token_keys", f"{where}: ids go from 0 to 255, keys have 32 bytes or more")
+        keys.append(key)
+    if not keys:
+        raise Misconfigured("token_keys", f"{where}: no key found, expected `id:hex`")
+    if len({key.key_id for key in keys}) != len(keys):
+        raise Misconfigured("token_keys", f"{where}: one key id is given twice")
+    return TokenKeys(tuple(keys))
