@@ -1,0 +1,210 @@
+"""The body of a mail: its MIME parts, and the text a person would see."""
+
+from __future__ import annotations
+
+import email
+import email.message
+import email.policy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import fast_mail_parser
+
+from postroom_processor import charsets
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what is read of one mail. Reaching one is a problem of the mail, not an error.
+
+    Attributes:
+        header_bytes: Size of the header section.
+        header_count: Number of header fields.
+        parts: Number of MIME parts.
+        depth: Nesting of MIME parts.
+        line_bytes: Length of the longest line.
+        text_chars: Characters kept of all text parts together, and of all HTML parts together.
+    """
+
+    header_bytes: int = 262_144
+    header_count: int = 1_000
+    parts: int = 500
+    depth: int = 30
+    line_bytes: int = 1_000_000
+    text_chars: int = 300_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One MIME part as declared.
+
+    Attributes:
+        content_type: Media type, lower-case.
+        parameters: The whole Content-Type value as written.
+        disposition: ``inline``, ``attachment`` …, lower-case; empty if not declared.
+        depth: 0 for the whole mail.
+    """
+
+    content_type: str
+    parameters: str
+    disposition: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """What was read of a body.
+
+    Attributes:
+        text: Inline text/plain parts joined by a line end; None without any.
+        html: Inline text/html parts, likewise.
+        parts: Every part, depth first.
+        problems: Codes of limits that struck and of guesses.
+    """
+
+    text: str | None
+    html: str | None
+    parts: tuple[Part, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Node:
+    part: Part
+    named: bool
+    content: Callable[[], bytes]
+
+
+EMPTY_BODY = Body(None, None, (), ())
+
+_CHARSET = re.compile(r"charset\*?\s*=\s*\"?'?([^\s\"';]{1,60})", re.I)
+_SHOWN_TYPES = {"text/plain": "text", "text/html": "html"}
+# The standard library is the second reader. It takes a second for a thousand nested parts, so it
+# gets no mail that names many boundaries.
+_FALLBACK_BOUNDARIES = 100
+
+
+def read_body(raw: bytes, limits: Limits) -> Body:
+    """Parse the body of a mail; never raises."""
+    problem = _pre_scan(raw, limits)
+    if problem:
+        return Body(None, None, (), (problem,))
+    try:
+        return _assemble(list(_fast_nodes(raw, limits)), limits, [])
+    except _LimitReached as reached:
+        return Body(None, None, (), (reached.problem,))
+    except Exception:  # whatever a stranger's mail does to a parser is an outcome, not an error
+        return _read_slowly(raw, limits)
+
+
+def _read_slowly(raw: bytes, limits: Limits) -> Body:
+    if raw.lower().count(b"boundary") > _FALLBACK_BOUNDARIES:
+        return Body(None, None, (), ("unreadable-structure",))
+    try:
+        return _assemble(list(_slow_nodes(raw, limits)), limits, ["second-parser"])
+    except _LimitReached as reached:
+        return Body(None, None, (), (reached.problem,))
+    except Exception:  # as above
+        return Body(None, None, (), ("unreadable-structure",))
+
+
+class _LimitReached(Exception):
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+def _pre_scan(raw: bytes, limits: Limits) -> str | None:
+    """Look for what would make any parser slow, without parsing."""
+    if len(raw) > limits.line_bytes and max(map(len, raw.split(b"\n"))) > limits.line_bytes:
+        return "line-bytes"
+    if raw.count(b"\n--") > 4 * limits.parts and b"boundary" in raw.lower():
+        return "parts"
+    return None
+
+
+def _fast_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
+    stack = [(fast_mail_parser.parse_email_tree(raw, mode="lazy"), 0)]
+    count = 0
+    while stack:
+        node, depth = stack.pop()
+        count += 1
+        _check_bounds(count, depth, limits)
+        values = {name.lower(): value for name, value in node.headers.items()}
+        part = Part(
+            node.content_type.lower(),
+            values.get("content-type", [""])[0],
+            (node.disposition or "").lower(),
+            depth,
+        )
+        yield _Node(part, bool(node.filename), partial(_content, node))
+        # What an attached mail says, its author said; the sender only passes it on.
+        if not node.is_message:
+            stack.extend((child, depth + 1) for child in reversed(node.children))
+
+
+def _slow_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
+    stack = [(email.message_from_bytes(raw, policy=email.policy.compat32), 0)]
+    count = 0
+    while stack:
+        message, depth = stack.pop()
+        count += 1
+        _check_bounds(count, depth, limits)
+        part = Part(
+            message.get_content_type(),
+            str(message.get("content-type", "")),
+            (message.get_content_disposition() or "").lower(),
+            depth,
+        )
+        named = message.get_filename() is not None
+        yield _Node(part, named, partial(_payload, message))
+        if message.get_content_maintype() == "multipart" and message.is_multipart():
+            children = cast("list[email.message.Message]", message.get_payload())
+            stack.extend((child, depth + 1) for child in reversed(children))
+
+
+def _content(node: fast_mail_parser.PyLazyMimePart) -> bytes:
+    return node.content or b""
+
+
+def _payload(message: email.message.Message) -> bytes:
+    payload = message.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _check_bounds(count: int, depth: int, limits: Limits) -> None:
+    if count > limits.parts:
+        raise _LimitReached("parts")
+    if depth > limits.depth:
+        raise _LimitReached("depth")
+
+
+def _assemble(nodes: list[_Node], limits: Limits, problems: list[str]) -> Body:
+    shown: dict[str, list[str]] = {"text": [], "html": []}
+    for node in nodes:
+        kind = _SHOWN_TYPES.get(node.part.content_type)
+        if kind is None or node.part.disposition == "attachment" or node.named:
+            continue
+        declared = _CHARSET.search(node.part.parameters)
+        text, known = charsets.decode(node.content(), declared.group(1) if declared else None)
+        if not known:
+            problems.append("unknown-charset")
+        shown[kind].append(text)
+    return Body(
+        _joined(shown["text"], limits, problems),
+        _joined(shown["html"], limits, problems),
+        tuple(node.part for node in nodes),
+        tuple(dict.fromkeys(problems)),
+    )
+
+
+def _joined(texts: list[str], limits: Limits, problems: list[str]) -> str | None:
+    if not texts:
+        return None
+    text = "\n".join(texts)
+    if len(text) > limits.text_chars:
+        problems.append("text-chars")
+    return text[: limits.text_chars]

@@ -1,0 +1,93 @@
+"""Who a mail says it is from: one strictly parsed address, or nobody."""
+
+from __future__ import annotations
+
+import re
+
+from postroom_processor.header_fields import decode_words
+from postroom_processor.mail import Mail
+
+# Tokens of RFC 5322 section 3.2. A comment counts as a blank; comments inside comments are refused.
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t]+|\((?:[^()\\\x00-\x08\x0a-\x1f\x7f]|\\[\x20-\x7e])*\))
+      | (?P<quoted>"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\x20-\x7e])*")
+      | (?P<atom>[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\xff.-]+)
+      | (?P<special>[<>@])
+    """,
+    re.VERBOSE,
+)
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAX_FIELD_BYTES = 10_000
+_MAX_LOCAL_CHARS = 64
+_MAX_DOMAIN_CHARS = 253
+_ADDRESS_LIKE = re.compile(r"[^\s<>\"(),;:@\[\]\\]{1,256}@[^\s<>\"(),;:@\[\]\\]{1,256}")
+_AUTHOR_FIELDS = ("from", "sender", "reply-to")
+
+
+def only_sender(mail: Mail) -> str | None:
+    """Return the address of the only author, its domain lower-cased; None in any doubt.
+
+    None for: no From or several, several mailboxes, groups, routes, quoted local parts, encoded
+    words or comments inside the address, address literals, control characters, anything left over.
+    """
+    values = mail.header_bytes("from")
+    if len(values) != 1 or not mail.headers_complete or len(values[0]) > _MAX_FIELD_BYTES:
+        return None
+    tokens = _tokens(values[0].decode("latin-1"))
+    return None if tokens is None else _mailbox(tokens)
+
+
+def all_addresses(mail: Mail) -> tuple[str, ...]:
+    """Return everything that looks like an address in From, Sender and Reply-To, lower-cased.
+
+    Meant for deny lists: encoded words are looked into as well, and nothing has to be valid.
+    """
+    found: list[str] = []
+    for name in _AUTHOR_FIELDS:
+        for value in mail.header_bytes(name):
+            plain = value[:_MAX_FIELD_BYTES].decode("latin-1")
+            found += _ADDRESS_LIKE.findall(plain)
+            found += _ADDRESS_LIKE.findall(decode_words(value))
+    return tuple(dict.fromkeys(address.lower().rstrip(".") for address in found))
+
+
+def _tokens(text: str) -> list[tuple[str, str]] | None:
+    tokens: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            return None
+        tokens.append((match.lastgroup or "", match.group()))
+        position = match.end()
+    return tokens
+
+
+def _mailbox(tokens: list[tuple[str, str]]) -> str | None:
+    """Read ``mailbox = name-addr / addr-spec`` (RFC 5322 section 3.4) from tokens."""
+    while tokens and tokens[0][0] == "blank":
+        tokens = tokens[1:]
+    while tokens and tokens[-1][0] == "blank":
+        tokens = tokens[:-1]
+    opening = [index for index, token in enumerate(tokens) if token == ("special", "<")]
+    if not opening:
+        return _addr_spec(tokens)
+    start = opening[0]
+    if len(opening) > 1 or tokens[-1] != ("special", ">"):
+        return None
+    if any(kind == "special" for kind, _ in tokens[:start]):
+        return None
+    return _addr_spec(tokens[start + 1 : -1])
+
+
+def _addr_spec(tokens: list[tuple[str, str]]) -> str | None:
+    if [kind for kind, _ in tokens] != ["atom", "special", "atom"] or tokens[1][1] != "@":
+        return None
+    local, domain = tokens[0][1], tokens[2][1]
+    if len(local) > _MAX_LOCAL_CHARS or len(domain) > _MAX_DOMAIN_CHARS or "=?" in local:
+        return None
+    if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
+        return None
+    return f"{local}@{domain.lower()}"
