@@ -2,7 +2,7 @@
 
 Attributes travel as AMQP headers `cloudEvents_<name>` (CloudEvents AMQP binding 1.0.2, section 3.1.3.1; the
 underscore form), `datacontenttype` as the content type, the data as the body. The data is the message as
-JSON, except for `mail.received`, whose data are the mail's own bytes and whose fields are extension attributes.
+JSON, except for `mail.received`: there the data are the mail's own bytes, its fields extension attributes.
 """
 
 import re
@@ -43,8 +43,9 @@ class Wire:
 class Envelope(Generic[M]):
     """A message with what the transport knows about it.
 
-    `id` makes the message the same message when it is repeated; `correlation_id` is the same along a mail's
-    whole journey; `causation_id` is the id of the message that led to this one; `traceparent` is W3C Trace Context.
+    `id` makes the message the same message when it is repeated; `correlation_id` stays the same along a
+    mail's whole journey; `causation_id` is the id of the message that led to this one; `traceparent` is W3C
+    Trace Context.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""References to secrets: `env:NAME` and `file:/path`. The value is read at each use and never kept or shown."""
+"""References to secrets: `env:NAME` and `file:/path`. The value is read at each use, never kept or shown."""
 
 import os
 import re

@@ -71,7 +71,7 @@ class Spool:
         self._path(_sha256_of(reference)).unlink(missing_ok=True)
 
     def remove_before(self, timestamp_s: float) -> int:
-        """Forget what was last stored before a time (seconds since the epoch) and return how many that was."""
+        """Forget what was last stored before a time (seconds since the epoch); returns how many."""
         old = [
             path for path in self._folder.rglob("*") if path.is_file() and path.stat().st_mtime < timestamp_s
         ]

@@ -1,0 +1,172 @@
+"""What an account is: a mailbox that Postroom reads, an address that it sends from, or both (pure)."""
+
+import datetime
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from postroom.addresses import Address, normal_domain
+from postroom.messages import AccountName, Folder, ShortLine
+from postroom.secret import SecretReference
+
+Security = Literal["tls", "starttls", "none"]
+_DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("must be a duration such as 30s, 5m, 1h or 2d")
+        return int(match.group(1)) * _UNIT_S[match.group(2)]
+    return value
+
+
+def _lines(value: object) -> object:
+    """A list, or a text with one entry per line; lines that begin with # are comments."""
+    if isinstance(value, str):
+        stripped = (line.strip() for line in value.splitlines())
+        return [line for line in stripped if line and not line.startswith("#")]
+    return value
+
+
+def _pattern(value: object) -> object:
+    """An address, or a domain (with or without @ before it): the domain in A-labels, all in lower case."""
+    if not isinstance(value, str):
+        return value
+    local, _, domain = value.strip().rpartition("@")
+    return f"{local}@{normal_domain(domain)}".lower().removeprefix("@")
+
+
+DurationS = Annotated[int, BeforeValidator(_duration)]
+AddressPattern = Annotated[str, BeforeValidator(_pattern)]
+AddressPatterns = Annotated[tuple[AddressPattern, ...], BeforeValidator(_lines)]
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+User = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class _Server(_Section):
+    """A server and how to sign in there. The port follows from the security where none is given."""
+
+    PORTS: ClassVar[dict[Security, int]]
+
+    host: Host
+    security: Security = "tls"
+    port: Port
+    user: User | None = None
+    password: SecretReference | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_port(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("port") is not None:
+            return data
+        return {**data, "port": cls.PORTS.get(data.get("security", "tls"), 1)}
+
+
+class Imap(_Server):
+    """Where the mailbox is, and what is read from it."""
+
+    PORTS: ClassVar[dict[Security, int]] = {"tls": 993, "starttls": 143, "none": 143}
+
+    folder: Folder = "INBOX"
+    messages: Literal["all", "unread"] = "all"
+    since: Literal["now", "beginning"] | datetime.date = "now"
+    interval_s: Annotated[DurationS, Field(alias="interval", ge=1, le=86400)] = 300
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = 30
+
+
+class Smtp(_Server):
+    """Where mail is handed in."""
+
+    PORTS: ClassVar[dict[Security, int]] = {"tls": 465, "starttls": 587, "none": 25}
+
+
+class Account(_Section):
+    """One account. With `imap` it receives, with `smtp` it sends."""
+
+    name: AccountName
+    address: Address
+    from_name: ShortLine = ""
+    enabled: bool = True
+    reply_address: Address
+    smtp: Smtp | None = None
+    imap: Imap | None = None
+    after_processing: Literal["keep", "mark_read", "delete", "move"] = "mark_read"
+    move_to: Folder | None = None
+    dedicated: bool = False
+    verify_certificate: bool = True
+    ca_file: str | None = None
+    deny: AddressPatterns = ()
+    approvers: AddressPatterns = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, data: Any) -> Any:
+        """Sign-in for IMAP defaults to that of SMTP, the reply address to the address (A5)."""
+        if not isinstance(data, dict):
+            return data
+        data = {"reply_address": data.get("address"), **data}
+        imap, smtp = data.get("imap"), data.get("smtp")
+        if isinstance(imap, dict) and isinstance(smtp, dict):
+            inherited = {name: smtp[name] for name in ("user", "password") if name in smtp}
+            data["imap"] = {**inherited, **imap}
+        return data
+
+    @model_validator(mode="after")
+    def _combinations(self) -> "Account":
+        if self.smtp is None and self.imap is None:
+            raise ValueError("smtp or imap must be given, or both: an account that does neither is of no use")
+        if self.after_processing == "move" and self.move_to is None:
+            raise ValueError("move_to must name a folder when after_processing is move")
+        if self.imap and self.move_to == self.imap.folder:
+            raise ValueError("move_to must not be the folder that is read")
+        if self.after_processing == "delete" and not self.dedicated:
+            raise ValueError(
+                "after_processing: delete would delete every mail of the mailbox; "
+                "if it is only used for Postroom, say so with dedicated: true, else use mark_read or move"
+            )
+        if self.imap and (self.imap.user is None or self.imap.password is None):
+            raise ValueError("imap.user and imap.password must be given (or the same under smtp)")
+        if self.smtp and (self.smtp.user is None) != (self.smtp.password is None):
+            raise ValueError("smtp.user and smtp.password must be given both or not at all")
+        return self
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and unwise, each with its fix."""
+        found = []
+        for side, server in (("imap", self.imap), ("smtp", self.smtp)):
+            if server is None:
+                continue
+            if server.security == "none":
+                found.append(f"{side}.security is none: passwords travel readable; use tls or starttls")
+            expected = [name for name, port in server.PORTS.items() if port == server.port]
+            if expected and server.security not in expected:
+                found.append(
+                    f"{side}.port {server.port} is the usual port for security {expected[0]}, "
+                    f"not {server.security}: set security: {expected[0]} or another port"
+                )
+        if not self.verify_certificate:
+            found.append("verify_certificate is off: anybody on the way can read along; set ca_file instead")
+        return tuple(found)
+
+
+def matches(patterns: tuple[str, ...], address: str) -> str | None:
+    """The first pattern that covers the address (itself, its domain or a parent domain), or None."""
+    address = address.lower()
+    domain = address.rpartition("@")[2]
+    return next(
+        (
+            pattern
+            for pattern in patterns
+            if pattern in (address, domain) or ("@" not in pattern and domain.endswith(f".{pattern}"))
+        ),
+        None,
+    )

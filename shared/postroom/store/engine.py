@@ -1,0 +1,146 @@
+"""Transactions on SQLite and PostgreSQL, the same for both."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.sql.dml import ReturningInsert
+
+from postroom.errors import Misconfigured, Permanent, Transient
+
+_READ_ONLY = "postroom_read_only"
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=30000",
+    "PRAGMA cache_size=-16000",
+)
+
+
+class Store:
+    """A database with Postroom's tables. Threads may share it; processes open their own."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise Misconfigured("store_url", "the store's URL is malformed: expected scheme://…") from error
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise Misconfigured(
+                "store_url", f"{parsed.drivername} is not supported: sqlite or postgresql+psycopg"
+            )
+        self.engine = _engine(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; committed at the end, rolled back on an error.
+
+        Raises:
+            Transient: the database is away, busy, or chose this transaction as a deadlock's victim.
+            Permanent: a statement was refused; this is a fault of ours or of the data.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads and blocks nobody. Raises as `write`."""
+        try:
+            with self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+                yield connection
+                connection.rollback()
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    def check(self) -> None:
+        """Raises Transient unless the database answers."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def insert_new(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, key: str | None = None
+) -> set[Any]:
+    """Insert the rows whose primary or unique key is new; returns the `key` values of those inserted.
+
+    Without `key` nothing is returned: that is faster where nobody asks.
+    """
+    if not rows:
+        return set()
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing()
+    if key is None:
+        connection.execute(statement, list(rows))
+        return set()
+    returning: ReturningInsert[Any] = statement.returning(table.c[key])
+    return set(connection.execute(returning, list(rows)).scalars())
+
+
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, update: Sequence[str]
+) -> None:
+    """Insert the rows; where the primary key exists, set the `update` columns to the new values."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in update},
+        ),
+        list(rows),
+    )
+
+
+def translated(error: SQLAlchemyError) -> Transient | Permanent:
+    """A database error as one of ours. Parameters are left out: they may hold mail."""
+    original = getattr(error, "orig", None)
+    sentence = f"{type(error).__name__}: {str(original or error).splitlines()[0][:300]}"
+    if isinstance(error, OperationalError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        return Transient(f"the database does not answer: {sentence}")
+    if getattr(original, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02", "57P03"):
+        return Transient(f"the database asks to try again: {sentence}")
+    return Permanent(f"the database refused: {sentence}")
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=10, hide_parameters=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Python's own transaction control would begin deferred, which fails at once under a concurrent writer.
+    connection.isolation_level = None
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

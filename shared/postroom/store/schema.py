@@ -1,0 +1,248 @@
+"""Every table. The first paragraph of each says who writes it; times are UTC."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time on both databases; SQLite keeps no offset, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """To UTC; refuses times without an offset."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without an offset does not go into the store")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Any service: messages that a transaction decided to publish and that the broker has not confirmed yet.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", _Key, primary_key=True, autoincrement=True),
+    Column("service", String(32), nullable=False),
+    Column("message_id", String(200), nullable=False, unique=True),
+    Column("exchange", String(200), nullable=False),
+    Column("routing_key", String(255), nullable=False),
+    Column("must_route", Boolean, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("content_type", String(100), nullable=False),
+    Column("correlation_id", String(200)),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Index(None, "service", "due_at"),
+)
+
+# Any service: ids of messages whose effect is in the store, so that a repeat has none.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("service", String(32), primary_key=True),
+    Column("message_id", String(200), primary_key=True),
+    Column("handled_at", Moment, nullable=False),
+    Index(None, "handled_at"),
+)
+
+# Any service: redelivered messages that a worker has begun; more begins than ends means it kills its worker.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("queue", String(200), primary_key=True),
+    Column("message_id", String(200), primary_key=True),
+    Column("begun", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
+
+# Fetcher: who may write to the cursors of a shard. The epoch grows with every change of hands.
+shard_leases = Table(
+    "shard_leases",
+    metadata,
+    Column("shard", Integer, primary_key=True),
+    Column("holder", String(200)),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+# Fetcher: up to which UID a folder has been handed on.
+fetch_cursors = Table(
+    "fetch_cursors",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("folder", String(1000), primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("last_uid", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Fetcher: each mail that was handed on, and what was done to it on the server by command.
+fetch_ledger = Table(
+    "fetch_ledger",
+    metadata,
+    Column("mail_id", String(36), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("folder", String(1000), nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("fetched_at", Moment, nullable=False),
+    Column("action", String(20)),
+    Column("acted_at", Moment),
+    UniqueConstraint("account", "folder", "uidvalidity", "uid"),
+    Index(None, "account", "sha256"),
+)
+
+# Processor: the one outcome of each mail.
+mails = Table(
+    "mails",
+    metadata,
+    Column("mail_id", String(36), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("folder", String(1000), nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("arrived_at", Moment, nullable=False),
+    Column("handled_at", Moment, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sender", String(320)),
+    Column("approval_id", String(100)),
+    Column("correlation_id", String(200), nullable=False),
+    Index(None, "account", "handled_at"),
+    Index(None, "approval_id"),
+    Index(None, "handled_at"),
+)
+
+# Processor: how much of an account's count limit a window has used.
+windows = Table(
+    "windows",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("used", Integer, nullable=False),
+)
+
+# Processor: requests and how they stand.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("choices", JSON, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("decision", String(32)),
+    Column("decided_by", String(320)),
+    Column("comment", Text),
+    Column("mail_id", String(36)),
+    Column("requested_at", Moment, nullable=False),
+    Column("deadline", Moment, nullable=False),
+    Column("decided_at", Moment),
+    Column("correlation_id", String(200), nullable=False),
+    Column("traceparent", String(100)),
+    Index(None, "state", "deadline"),
+    Index(None, "requested_at"),
+)
+
+# Processor: the people asked, each with the record that their reply token points to.
+approvers = Table(
+    "approvers",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("token_ref", String(16), nullable=False, unique=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
+# Processor: which approver got a help mail on which day (UTC), so that there is one at most.
+help_mails = Table(
+    "help_mails",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("day", String(10), primary_key=True),
+)
+
+# Sender: each mail and what became of it.
+sends = Table(
+    "sends",
+    metadata,
+    Column("send_id", String(200), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("message_id", String(320), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("code", Integer),
+    Column("detail", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("correlation_id", String(200), nullable=False),
+    Index(None, "account", "state"),
+    Index(None, "message_id"),
+    Index(None, "updated_at"),
+)
+
+# Fetcher (side imap) and sender (side smtp): how an account does.
+account_status = Table(
+    "account_status",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("side", String(4), primary_key=True),
+    Column("colour", String(5), nullable=False),
+    Column("reason_code", String(50), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("next_try_at", Moment),
+    Column("last_good_at", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("back_off_s", Float, nullable=False),
+)
