@@ -1,7 +1,7 @@
 """Reads the accounts file: YAML in, `Account`s out, every fault with its line and field.
 
-The document is composed to nodes and converted here rather than loaded, since only nodes know their lines,
-show a key that is given twice, and let aliases (and with them a YAML bomb) be refused before they are expanded.
+The document is composed to nodes and converted here rather than loaded, since only nodes know their
+lines, show a key that is given twice, and let aliases (and with them a YAML bomb) be refused before they are expanded.
 """
 
 import re
@@ -69,12 +69,16 @@ def parse_accounts(content: bytes) -> tuple[tuple[Account, ...], tuple[Fault, ..
         try:
             accounts.append(Account.model_validate(entry))
         except ValidationError as error:
-            faults += [_fault(("accounts", index), details, lines) for details in error.errors()]
+            faults += [
+                _fault(("accounts", index), details, lines)
+                for details in error.errors()
+                if not _is_echo(details, ("accounts", index), lines)
+            ]
     faults += _twice(accounts, entries, lines)
     return tuple(accounts), tuple(faults)
 
 
-class _FaultFound(Exception):  # noqa: N818
+class _FaultFound(Exception):
     def __init__(self, line: int, field: str, sentence: str) -> None:
         self.fault = Fault(line, field, sentence)
 
@@ -150,6 +154,13 @@ def _twice(
         if name is not None and name in names[:index]:
             path = ("accounts", index, "name")
             yield Fault(lines[path], _written(path), f"{name!r} is the name of another account too")
+
+
+def _is_echo(details: ErrorDetails, prefix: _FieldPath, lines: Mapping[_FieldPath, int]) -> bool:
+    """Whether the fault only repeats another: of a default taken from a faulty field, or of a union's branch."""
+    loc = details["loc"]
+    of_default = loc[-1:] == ("reply_address",) and (*prefix, *loc) not in lines
+    return of_default or (details["type"] == "literal_error" and "since" in loc)
 
 
 def _fault(prefix: _FieldPath, details: ErrorDetails, lines: Mapping[_FieldPath, int]) -> Fault:

@@ -1,7 +1,8 @@
 """The transactional outbox: what a transaction decided to publish is published, also after a crash.
 
 A service writes the messages in the transaction of their effect (`add`), publishes them right after the
-commit (`OutboxRelay.publish`) and has a sweeper for those that a crash or a broker's absence left behind (`sweep`).
+commit (`OutboxRelay.publish`) and has a sweeper for those that a crash or a broker's absence left behind
+(`OutboxRelay.sweep`).
 """
 
 from collections.abc import Sequence

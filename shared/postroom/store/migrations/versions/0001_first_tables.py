@@ -1,7 +1,8 @@
 """The first tables."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
+
 from postroom.store.schema import Moment
 
 revision = "0001"

@@ -1,0 +1,67 @@
+"""`/metrics`, `/livez` and `/readyz` on one port.
+
+Alive: every loop of the service has turned lately; a supervisor restarts what is not. Ready: the service can
+work now (broker and store answer); a load balancer or a rollout waits for it.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+Faults = Callable[[], Mapping[str, str]]
+"""What is wrong, by the name of the part; nothing is wrong when it is empty."""
+
+
+class HealthServer:
+    """The three pages, served from a thread."""
+
+    def __init__(
+        self, host: str, port: int, *, alive: Faults, ready: Faults, registry: CollectorRegistry
+    ) -> None:
+        pages: Mapping[str, Callable[[], tuple[int, str, bytes]]] = {
+            "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
+            "/livez": lambda: _answer(alive()),
+            "/readyz": lambda: _answer(ready()),
+        }
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                page = pages.get(self.path.partition("?")[0])
+                status, content_type, body = page() if page else (404, "text/plain", b"not found\n")
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_arguments: object) -> None:
+                """Probes come every few seconds; they are not news."""
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _answer(faults: Mapping[str, str]) -> tuple[int, str, bytes]:
+    body = json.dumps({"ok": not faults, "faults": dict(faults)}).encode() + b"\n"
+    return (503 if faults else 200), "application/json", body

@@ -1,0 +1,91 @@
+"""Every metric of every service, in one place; `docs/reference/metrics.md` is generated from here."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_AGE_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
+_DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+mail_age = Histogram(
+    "postroom_mail_age_seconds",
+    "Time from a mail's arrival in the mailbox until its outcome is durable.",
+    ["outcome"],
+    buckets=_AGE_BUCKETS_S,
+    registry=REGISTRY,
+)
+mails_fetched = Counter(
+    "postroom_mails_fetched_total",
+    "Mails handed on to the processor, by lane.",
+    ["lane"],
+    registry=REGISTRY,
+)
+mails = Counter("postroom_mails_total", "Mails by outcome.", ["outcome"], registry=REGISTRY)
+sends = Counter(
+    "postroom_sends_total", "Mails to be sent, by what became of them.", ["result"], registry=REGISTRY
+)
+approvals = Counter(
+    "postroom_approvals_total", "Approval requests by what became of them.", ["result"], registry=REGISTRY
+)
+messages = Counter(
+    "postroom_messages_total", "Messages by queue and verdict.", ["queue", "verdict"], registry=REGISTRY
+)
+stage_duration = Histogram(
+    "postroom_stage_seconds",
+    "Time that one batch took in a stage.",
+    ["stage"],
+    buckets=_DURATION_BUCKETS_S,
+    registry=REGISTRY,
+)
+retries = Counter("postroom_retries_total", "Messages put back for later.", ["queue"], registry=REGISTRY)
+dead_letters = Counter(
+    "postroom_dead_letters_total", "Messages put into quarantine.", ["queue"], registry=REGISTRY
+)
+reconnects = Counter(
+    "postroom_broker_reconnects_total",
+    "Connections to the broker that had to be made anew.",
+    registry=REGISTRY,
+)
+unheard = Counter("postroom_events_unheard_total", "Events that nobody was subscribed to.", registry=REGISTRY)
+outbox_age = Gauge(
+    "postroom_outbox_age_seconds",
+    "Age of the oldest message not yet confirmed by the broker.",
+    registry=REGISTRY,
+)
+account_red = Gauge(
+    "postroom_account_red",
+    "1 if the account's side (imap, smtp) is red.",
+    ["account", "side"],
+    registry=REGISTRY,
+)
+commands_done = Counter(
+    "postroom_mailbox_commands_total",
+    "Mails acted on in mailboxes, by action.",
+    ["action"],
+    registry=REGISTRY,
+)
+loops = Gauge("postroom_loop_up", "1 while a loop of the service turns.", ["loop"], registry=REGISTRY)
+
+
+class ConsumerMetrics:
+    """The consumer's observer: what it takes and settles, as metrics."""
+
+    def taken(self, queue: str, count: int) -> None:
+        """Messages came from the broker."""
+
+    def settled(self, queue: str, verdict: str, count: int, seconds: float) -> None:
+        """A batch was handled: how many got this verdict, and how long it took."""
+        messages.labels(queue=queue, verdict=verdict).inc(count)
+        stage_duration.labels(stage=queue).observe(seconds)
+        if verdict == "RetryIn":
+            retries.labels(queue=queue).inc(count)
+        elif verdict == "DeadLetter":
+            dead_letters.labels(queue=queue).inc(count)
+
+    def undecodable(self, queue: str) -> None:
+        """A message did not follow the contract and went to quarantine."""
+        dead_letters.labels(queue=queue).inc()
+
+    def reconnected(self) -> None:
+        """The connection was made anew."""
+        reconnects.inc()
