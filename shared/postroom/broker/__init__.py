@@ -1,0 +1,1 @@
+"""Messaging: RabbitMQ and the embedded broker behind one publisher and one consumer (on kombu)."""
