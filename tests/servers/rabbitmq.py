@@ -2,6 +2,11 @@
 
 The shared node is `RabbitMq`; each test takes a virtual host of its own from it. A test that kills
 or restarts a broker takes a `RabbitNode`.
+
+| variable | what it holds |
+|---|---|
+| `POSTROOM_TEST_RABBITMQ_URL` | `amqp://user:password@host:port/vhost`, an administrator |
+| `POSTROOM_TEST_RABBITMQ_MANAGEMENT_URL` | `http://user:password@host:port`, the same user |
 """
 
 from __future__ import annotations
@@ -14,14 +19,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
-from tests.servers.process import Command, Process, accepts, free_port, remove
-from tests.servers.search import program
+from tests.servers import containers
+from tests.servers.node import Node
+from tests.servers.process import Command, Process, accepts, free_port
+from tests.servers.search import Recipe, Server, from_environment, program
+from tests.waiting import wait_until
 
+URL_VARIABLE = "POSTROOM_TEST_RABBITMQ_URL"
+MANAGEMENT_URL_VARIABLE = "POSTROOM_TEST_RABBITMQ_MANAGEMENT_URL"
+IMAGE = "rabbitmq:4-management"
 START_TIMEOUT_S = 90.0
 SERVER_PROGRAMS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 CONFIGURATION = """\
@@ -89,6 +99,14 @@ class RabbitMq:
             content = answer.read()
         return json.loads(content) if content else None
 
+    def answers(self) -> bool:
+        """Whether the management API answers."""
+        try:
+            self.api("GET", "whoami")
+        except OSError:
+            return False
+        return True
+
     @property
     def _user(self) -> str:
         return urlsplit(self.url).username or "guest"
@@ -97,19 +115,14 @@ class RabbitMq:
 ALL_PERMISSIONS = {"configure": ".*", "write": ".*", "read": ".*"}
 
 
-class RabbitNode:
-    """A RabbitMQ node of its own, for tests that stop, kill and restart it; state is in `folder`.
-
-    Ports and data stay the same from one start to the next. Not started by the constructor;
-    `with RabbitNode(folder) as node:` starts it and ends it with its folder.
-    """
+class RabbitNode(Node):
+    """A RabbitMQ node of its own, for tests that stop, kill and restart it."""
 
     def __init__(self, folder: Path, *, management: bool = False) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._port, self._epmd_port, self._distribution_port = (free_port() for _ in range(3))
         self._management_port = free_port() if management else None
         self._name = f"postroom-test-{uuid4().hex[:8]}@localhost"
-        self._node: Process | None = None
         self._epmd: Process | None = None
         self._write_configuration()
 
@@ -135,53 +148,13 @@ class RabbitNode:
         """The process id of the Erlang machine, for signals."""
         return int((self.folder / "node.pid").read_text())
 
-    def start(self) -> None:
-        """Start the node and return when it takes connections.
-
-        Raises:
-            ServerFailed: It did not start; says the end of its log.
-        """
-        if self._node is not None and self._node.running:
-            return
-        self._end("kill")
-        if self._epmd is None:
-            self._epmd = self._start_epmd()
-        arguments = [str(program(SERVER_PROGRAMS))]
-        self._node = Process(Command(arguments, self.folder, self.environment, grace_s=30))
-        self._node.wait_ready(self._ready, START_TIMEOUT_S, "RabbitMQ to take connections")
-
-    def stop(self) -> None:
-        """Shut the node down in order; its data stays."""
-        self._end("stop")
-
-    def kill9(self) -> None:
-        """End the node with SIGKILL; what it had written stays."""
-        self._end("kill")
-
-    def restart(self) -> None:
-        """Shut the node down in order and start it again."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
         """End the node at once and remove its folder."""
         self.kill9()
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd = None
-        remove(self.folder)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -215,6 +188,14 @@ class RabbitNode:
         (self.folder / "rabbitmq.conf").write_text(configuration)
         (self.folder / "enabled_plugins").write_text(plugins)
 
+    def _launch(self) -> Process:
+        if self._epmd is None:
+            self._epmd = self._start_epmd()
+        arguments = [str(program(SERVER_PROGRAMS))]
+        node = Process(Command(arguments, self.folder, self.environment, grace_s=30))
+        node.wait_ready(self._ready, START_TIMEOUT_S, "RabbitMQ to take connections")
+        return node
+
     def _start_epmd(self) -> Process:
         arguments = [str(program("epmd")), "-port", str(self._epmd_port), "-address", "127.0.0.1"]
         epmd = Process(Command(arguments, self.folder, stop_signal=signal.SIGKILL, log_name="epmd.log"))
@@ -222,15 +203,7 @@ class RabbitNode:
         return epmd
 
     def _ready(self) -> bool:
-        if not accepts(self._port):
-            return False
-        # The plug-ins start before the AMQP listener, but the first answer of the API takes longer.
-        return self._management_port is None or accepts(self._management_port)
-
-    def _end(self, how: str) -> None:
-        if self._node is not None:
-            node, self._node = self._node, None
-            node.kill() if how == "kill" else node.stop()
+        return accepts(self._port) and (self.management_url is None or self.broker.answers())
 
 
 def present() -> None:
@@ -241,3 +214,32 @@ def present() -> None:
     """
     program(SERVER_PROGRAMS)
     program("epmd")
+
+
+def _start(folder: Path) -> Server:
+    node = RabbitNode(folder, management=True)
+    node.start()
+    return Server(node.broker, node.close)
+
+
+def _borrow() -> RabbitMq:
+    return RabbitMq(from_environment(URL_VARIABLE), from_environment(MANAGEMENT_URL_VARIABLE))
+
+
+def _contain(folder: Path) -> Server:
+    containers.engine()
+    from testcontainers.community.rabbitmq import RabbitMqContainer
+
+    container = RabbitMqContainer(IMAGE).with_exposed_ports(5672, 15672)
+    end = containers.start(container, folder)
+    host = container.get_container_host_ip()
+    credentials = f"{container.username}:{container.password}"
+    broker = RabbitMq(
+        f"amqp://{credentials}@{host}:{container.get_exposed_port(5672)}/%2F",
+        f"http://{credentials}@{host}:{container.get_exposed_port(15672)}",
+    )
+    wait_until(broker.answers, 30, "the management API of the container")
+    return Server(broker, end)
+
+
+RECIPE = Recipe(present, _start, borrow=_borrow, container=_contain)

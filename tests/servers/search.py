@@ -2,9 +2,9 @@
 
 | step | what it takes |
 |---|---|
-| a URL in the environment | the variable of the server's module |
+| URL in the environment | the variables in the table of the server's module |
 | programs on this machine | what the server's module looks for |
-| a container | a Docker engine that answers (RabbitMQ and PostgreSQL only) |
+| container | a Docker engine that answers (RabbitMQ and PostgreSQL only) |
 | Debian packages | Debian, root, and a package mirror |
 
 `POSTROOM_TEST_WITHOUT=rabbitmq,dovecot` leaves servers out as if no step led to them.
@@ -12,91 +12,116 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from tests.servers.debian import Debian
+from tests.servers.missing import Missing, NotFound
 
 WITHOUT_VARIABLE = "POSTROOM_TEST_WITHOUT"
 
 
-class Missing(Exception):
-    """A step did not lead to a server; the text says why."""
-
-
-class NotFound(Exception):
-    """No step led to the server. `reasons` has one pair of step and reason for each step tried."""
-
-    def __init__(self, server: str, reasons: tuple[tuple[str, str], ...]) -> None:
-        super().__init__("; ".join(f"{step}: {reason}" for step, reason in reasons))
-        self.server = server
-        self.reasons = reasons
-
-
-class Server(Protocol):
-    """What a step leads to: the handle for the tests, and how to be rid of the server."""
-
-    @property
-    def handle(self) -> Any:
-        """The frozen value that tests are given."""
-
-    def close(self) -> None:
-        """End the server and remove its state; called once, at the end of the run."""
-
-
 @dataclass(frozen=True)
-class Borrowed:
-    """A server that somebody else started and ends."""
+class Server:
+    """A server that a step led to: the frozen value that tests are given, and what ends it."""
 
     handle: Any
-
-    def close(self) -> None:
-        """Leave it as it is."""
+    close: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True)
-class Owned:
-    """A server of this run, with what ends it."""
-
-    handle: Any
-    end: Callable[[], None]
-
-    def close(self) -> None:
-        """End it."""
-        self.end()
-
-
-# Given the server's own folder (which does not exist yet), gives the started server. Looking and
-# starting are two steps, so that a test which only needs the programs does not wait for a start.
-Start = Callable[[Path], Server]
+# Looking and starting are two steps: a test that only needs the programs waits for no start.
+Start = Callable[[], Server]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One way to a server: its name for the report, and the look that raises `Missing`."""
+class Recipe:
+    """How the tests come by one server; what is None is no way to it.
 
-    name: str
-    look: Callable[[], Start]
+    Args:
+        present: Raises `Missing` if its programs are not on this machine.
+        start: Starts it from its programs, with its state in the given new folder.
+        borrow: The handle for the URLs in the environment; raises `Missing` without them.
+        container: Starts it in a container; raises `Missing` if that does not go.
+        packaged: Whether a Debian package brings the programs.
+    """
+
+    present: Callable[[], None]
+    start: Callable[[Path], Server]
+    borrow: Callable[[], Any] | None = None
+    container: Callable[[Path], Server] | None = None
+    packaged: bool = True
 
 
-def search(server: str, steps: tuple[Step, ...]) -> Start:
-    """Take the first step that leads to the server.
+def search(name: str, recipe: Recipe, debian: Debian, folder: Path) -> Start:
+    """Take the first step that leads to the shared server called `name`.
 
     Raises:
         NotFound: None did.
     """
-    if server in os.environ.get(WITHOUT_VARIABLE, "").replace(",", " ").split():
-        raise NotFound(server, (("every step", f"left out by {WITHOUT_VARIABLE}"),))
+    steps: list[tuple[str, Callable[[], Start]]] = []
+    if recipe.borrow is not None:
+        steps.append(("URL in the environment", lambda: _borrowed(recipe)))
+    steps.append(("programs on this machine", lambda: _programs(recipe, folder)))
+    if recipe.container is not None:
+        steps.append(("container", lambda: _contained(recipe, folder)))
+    if recipe.packaged:
+        steps.append(("Debian packages", lambda: _installed(recipe, debian, folder)))
+    return _first(name, steps)
+
+
+def search_programs(name: str, recipe: Recipe, debian: Debian) -> None:
+    """Come by the programs of a server, to start private ones.
+
+    Raises:
+        NotFound: They are not here and cannot be installed.
+    """
+    nowhere = Path("/nonexistent")
+    _first(
+        name,
+        [
+            ("programs on this machine", lambda: _programs(recipe, nowhere)),
+            ("Debian packages", lambda: _installed(recipe, debian, nowhere)),
+        ],
+    )
+
+
+def _first(name: str, steps: list[tuple[str, Callable[[], Start]]]) -> Start:
+    if name in os.environ.get(WITHOUT_VARIABLE, "").replace(",", " ").split():
+        raise NotFound(name, (("every step", f"left out by {WITHOUT_VARIABLE}"),))
     reasons = []
-    for step in steps:
+    for step, look in steps:
         try:
-            return step.look()
+            return look()
         except Missing as missing:
-            reasons.append((step.name, str(missing)))
-    raise NotFound(server, tuple(reasons))
+            reasons.append((step, str(missing)))
+    raise NotFound(name, tuple(reasons))
+
+
+def _borrowed(recipe: Recipe) -> Start:
+    assert recipe.borrow is not None
+    server = Server(recipe.borrow())
+    return lambda: server
+
+
+def _programs(recipe: Recipe, folder: Path) -> Start:
+    recipe.present()
+    return lambda: recipe.start(folder)
+
+
+def _contained(recipe: Recipe, folder: Path) -> Start:
+    assert recipe.container is not None
+    # Started at once: whether its image is to be had shows only then.
+    server = recipe.container(folder)
+    return lambda: server
+
+
+def _installed(recipe: Recipe, debian: Debian, folder: Path) -> Start:
+    debian.install()
+    return _programs(recipe, folder)
 
 
 def from_environment(variable: str) -> str:
@@ -111,20 +136,27 @@ def from_environment(variable: str) -> str:
     return url
 
 
-def program(name: str) -> Path:
-    """Where a program is: by its name on the search path, or by a pattern of its full path.
+def program(*places: str) -> Path:
+    """Where a program is: the first place that leads to one.
+
+    A place is a name on the search path, or a pattern of full paths, of which the last is taken.
 
     Raises:
-        Missing: It is nowhere.
+        Missing: It is in none of them.
     """
-    if "/" in name:
-        found = sorted(path for path in glob.glob(name) if os.access(path, os.X_OK))
-        if found:
-            return Path(found[-1])
+    found = next((path for place in places for path in _executables(place)), None)
+    if found is None:
+        raise Missing(f"{' or '.join(places)} is not on this machine")
+    return found
+
+
+def _executables(place: str) -> Iterator[Path]:
+    if place.startswith("/"):
+        paths = sorted(Path("/").glob(place[1:]), reverse=True)
+        yield from (path for path in paths if os.access(path, os.X_OK))
     else:
         # Servers are often outside the search path of an ordinary user.
         path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-        on_path = shutil.which(name, path=path)
+        on_path = shutil.which(place, path=path)
         if on_path is not None:
-            return Path(on_path)
-    raise Missing(f"{name} is not on this machine")
+            yield Path(on_path)

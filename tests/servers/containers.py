@@ -1,0 +1,83 @@
+"""Servers in containers, through testcontainers, where a Docker engine answers.
+
+Each container has a guard: a process under the tests' watchdog that removes the container when it
+is told to stop, or when the test run dies. So no image but the server's own is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.servers.missing import Missing
+from tests.servers.process import Command, Process, remove
+from tests.servers.search import Recipe, Server
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
+GUARD = """
+import signal, sys, docker
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+client = docker.from_env()
+signal.sigwait([signal.SIGTERM])
+client.containers.get(sys.argv[1]).remove(force=True, v=True)
+"""
+
+
+def engine() -> None:
+    """Say nothing if a Docker engine answers.
+
+    Raises:
+        Missing: It does not, with the reason.
+    """
+    from testcontainers.core.docker_client import DockerClient
+
+    try:
+        client = DockerClient(timeout=5).client
+    except Exception as error:
+        raise Missing(f"no Docker engine answers ({_short(error)})") from error
+    client.close()
+
+
+def start(container: DockerContainer, folder: Path) -> Callable[[], None]:
+    """Start a container; what is returned ends it. `folder` is for its guard.
+
+    Raises:
+        Missing: Its image is not to be had, or it did not start.
+    """
+    from testcontainers.core.config import testcontainers_config
+
+    if "TESTCONTAINERS_RYUK_DISABLED" not in os.environ:
+        # The guard does the reaper's work, without an image of its own.
+        testcontainers_config.ryuk_disabled = True
+    try:
+        container.start()
+    except Exception as error:
+        container.stop()
+        raise Missing(f"{container.image} did not start ({_short(error)})") from error
+    folder.mkdir(parents=True)
+    guard = _guard(container.get_wrapped_container().id or "", folder)
+
+    def end() -> None:
+        guard.stop()
+        remove(folder)
+
+    return end
+
+
+def _guard(container: str, folder: Path) -> Process:
+    arguments = [sys.executable, "-c", GUARD, container]
+    return Process(Command(arguments, folder, stop_signal=signal.SIGTERM, grace_s=20))
+
+
+def _short(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+RECIPE = Recipe(engine, lambda _folder: Server(None), packaged=False)

@@ -1,0 +1,313 @@
+"""Dovecot for the tests: IMAP with and without TLS, LMTP for delivery, accounts made on the fly.
+
+| variable | what it holds |
+|---|---|
+| `POSTROOM_TEST_DOVECOT_URL` | `imap://host:port/?imaps=PORT&lmtp=PORT&users=FOLDER&ca=FILE` |
+
+`users` is the folder of passwd-file files, one per account, that the server reads; `ca` is the
+PEM file of the authority that signed its certificate.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import imapclient
+
+from tests.servers.certificates import Authority
+from tests.servers.missing import Missing
+from tests.servers.node import Node
+from tests.servers.process import Command, Process, accepts, free_port, greets
+from tests.servers.search import Recipe, Server, from_environment, program
+from tests.waiting import wait_until
+
+URL_VARIABLE = "POSTROOM_TEST_DOVECOT_URL"
+START_TIMEOUT_S = 20.0
+APPEND_BATCH = 100
+MAIL_USER = "nobody"
+CONFIGURATION = """\
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+protocols = imap lmtp
+listen = 127.0.0.1
+first_valid_uid = 1
+disable_plaintext_auth = no
+auth_failure_delay = 0
+auth_mechanisms = plain login
+mail_location = {mail_format}:{folder}/mail/%u
+mail_max_userip_connections = 100
+recipient_delimiter = +
+ssl = yes
+ssl_cert = <{folder}/tls/server.pem
+ssl_key = <{folder}/tls/server.key
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN {folder}/users/%u
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={folder}/mail/%u
+}}
+service imap-login {{
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = {imaps_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  process_limit = 1024
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
+service anvil {{
+  chroot =
+  # Else each wrong password makes the next log-in slower.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Sent {{
+    auto = subscribe
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    auto = subscribe
+    special_use = \\Trash
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A mailbox on the server; `user` is its address and log-in name as well."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Dovecot:
+    """A reachable Dovecot. `port` is for plain IMAP and STARTTLS, `tls_port` for implicit TLS."""
+
+    host: str
+    port: int
+    tls_port: int
+    lmtp_port: int
+    users: Path
+    ca_file: Path
+
+    def account(self, user: str | None = None, password: str = "a right password") -> Account:
+        """Make an account, by default one with a new name, that can log in at once.
+
+        An account that is there already gets this password.
+        """
+        account = Account(user or f"user-{uuid4().hex[:12]}@example.org", password)
+        entry = self.users / f".{account.user}.new"
+        entry.write_text(f"{account.user}:{{PLAIN}}{password}::::::\n")
+        entry.rename(self.users / account.user)
+        # Dovecot looks at a changed file once a second.
+        wait_until(lambda: self._logs_in(account), 5, f"the log-in of {account.user}")
+        return account
+
+    def deliver(self, user: str, *mails: bytes, sender: str = "sender@example.net") -> None:
+        """Deliver mails, in this order, as a mail server does: by LMTP, in one connection.
+
+        Raises:
+            smtplib.SMTPException: The server refused one.
+        """
+        with smtplib.LMTP(self.host, self.lmtp_port) as connection:
+            for mail in mails:
+                connection.sendmail(sender, [user], mail)
+
+    def append(self, user: str, folder: str, mails: Iterable[bytes], flags: Sequence[str] = ()) -> None:
+        """Append mails to a folder, in this order, as a mail program does: by IMAP."""
+        waiting = list(mails)
+        with self.client(user) as client:
+            for start in range(0, len(waiting), APPEND_BATCH):
+                batch = [
+                    {"msg": mail, "flags": list(flags)} for mail in waiting[start : start + APPEND_BATCH]
+                ]
+                client.multiappend(folder, batch)
+
+    def folders(self, user: str) -> list[str]:
+        """The names of all folders of an account, sorted."""
+        with self.client(user) as client:
+            return sorted(name for _flags, _delimiter, name in client.list_folders())
+
+    def create(self, user: str, folder: str) -> None:
+        """Create a folder."""
+        with self.client(user) as client:
+            client.create_folder(folder)
+
+    def mails(self, user: str, folder: str = "INBOX") -> dict[int, bytes]:
+        """The mails in a folder by UID, without marking them read."""
+        return {uid: bytes(data[b"BODY[]"]) for uid, data in self._fetch(user, folder, "BODY.PEEK[]")}
+
+    def flags(self, user: str, folder: str = "INBOX") -> dict[int, frozenset[str]]:
+        """The flags of the mails in a folder by UID, without `\\Recent`."""
+        return {
+            uid: frozenset(flag.decode() for flag in data[b"FLAGS"]) - {"\\Recent"}
+            for uid, data in self._fetch(user, folder, "FLAGS")
+        }
+
+    @contextmanager
+    def client(self, user: str) -> Iterator[imapclient.IMAPClient]:
+        """A logged-in client of the tests' own; plain IMAP."""
+        password = (self.users / user).read_text().partition("{PLAIN}")[2].partition(":")[0]
+        client = imapclient.IMAPClient(self.host, port=self.port, ssl=False)
+        try:
+            client._imap.debug = 0  # imapclient has it keep every line
+            client.login(user, password)
+            yield client
+        finally:
+            client.shutdown() if client._imap.state != "LOGOUT" else None
+
+    def client_context(self) -> ssl.SSLContext:
+        """A TLS context that trusts this server's authority alone, and checks host names."""
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
+    def _fetch(self, user: str, folder: str, item: str) -> list[tuple[int, dict[bytes, Any]]]:
+        with self.client(user) as client:
+            client.select_folder(folder, readonly=True)
+            return sorted(client.fetch("1:*", [item]).items())
+
+    def _logs_in(self, account: Account) -> bool:
+        client = imapclient.IMAPClient(self.host, port=self.port, ssl=False)
+        try:
+            client.login(account.user, account.password)
+        except imapclient.exceptions.LoginError:
+            return False
+        finally:
+            client.shutdown()
+        return True
+
+
+class DovecotNode(Node):
+    """A private Dovecot; `mail_format` is `sdbox` or `maildir`."""
+
+    def __init__(self, folder: Path, *, mail_format: str = "sdbox") -> None:
+        super().__init__(folder)
+        self._port, self._tls_port, self._lmtp_port = (free_port() for _ in range(3))
+        self._write_configuration(mail_format)
+
+    @property
+    def server(self) -> Dovecot:
+        """The handle with the server's ports."""
+        return Dovecot(
+            host="127.0.0.1",
+            port=self._port,
+            tls_port=self._tls_port,
+            lmtp_port=self._lmtp_port,
+            users=self.folder / "users",
+            ca_file=self.folder / "tls" / "ca.pem",
+        )
+
+    def set_uidvalidity(self, user: str, folder: str, uidvalidity: int) -> None:
+        """Give a folder another UIDVALIDITY, as restoring a mailbox does."""
+        self.doveadm("mailbox", "update", "-u", user, "--uid-validity", str(uidvalidity), folder)
+
+    def doveadm(self, *arguments: str) -> str:
+        """Run `doveadm` on this server; what it printed."""
+        done = subprocess.run(
+            [str(program("doveadm")), "-c", str(self._configuration), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"doveadm {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder / "dovecot.conf"
+
+    def _write_configuration(self, mail_format: str) -> None:
+        for name in ("users", "mail", "state"):
+            (self.folder / name).mkdir(parents=True)
+        shutil.chown(self.folder / "mail", MAIL_USER)
+        Authority.create(self.folder / "tls").issue("server")
+        self._configuration.write_text(
+            CONFIGURATION.format(
+                folder=self.folder,
+                mail_format=mail_format,
+                imap_port=self._port,
+                imaps_port=self._tls_port,
+                lmtp_port=self._lmtp_port,
+            )
+        )
+
+    def _launch(self) -> Process:
+        arguments = [str(program("dovecot")), "-F", "-c", str(self._configuration)]
+        process = Process(Command(arguments, self.folder, log_name="dovecot.log"))
+        process.wait_ready(self._ready, START_TIMEOUT_S, "Dovecot to greet")
+        return process
+
+    def _ready(self) -> bool:
+        return greets(self._port, b"* OK") and accepts(self._lmtp_port)
+
+
+def present() -> None:
+    """Say nothing if the programs are on this machine and can be used.
+
+    Raises:
+        Missing: Why not.
+    """
+    program("dovecot")
+    for protocol in ("imap", "lmtp"):
+        program(f"/usr/lib*/dovecot/{protocol}", f"/usr/lib*/*/dovecot/{protocol}")
+    program("openssl")
+    if os.geteuid() != 0:
+        raise Missing("Dovecot is started by root only")
+
+
+def _start(folder: Path) -> Server:
+    node = DovecotNode(folder)
+    node.start()
+    return Server(node.server, node.close)
+
+
+def _borrow() -> Dovecot:
+    parts = urlsplit(from_environment(URL_VARIABLE))
+    more = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    absent = {"imaps", "lmtp", "users", "ca"} - more.keys()
+    if absent:
+        raise Missing(f"{URL_VARIABLE} does not say {', '.join(sorted(absent))}")
+    return Dovecot(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 143,
+        tls_port=int(more["imaps"]),
+        lmtp_port=int(more["lmtp"]),
+        users=Path(more["users"]),
+        ca_file=Path(more["ca"]),
+    )
+
+
+RECIPE = Recipe(present, _start, borrow=_borrow)

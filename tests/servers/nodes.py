@@ -1,0 +1,64 @@
+"""Private servers of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from tests.servers.aiosmtpd import Behaviour, SmtpServer
+from tests.servers.dovecot import DovecotNode
+from tests.servers.node import Node
+from tests.servers.postfix import SmtpSink
+from tests.servers.postgresql import PostgresqlNode
+from tests.servers.pymap import Pymap
+from tests.servers.rabbitmq import RabbitNode
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+class Nodes:
+    """Private servers, each started at once and gone when the stack closes.
+
+    `folder` gives a path for a new server's state; `need` comes by the programs of a server, and
+    does not return if they are not to be had.
+    """
+
+    def __init__(self, folder: Callable[[str], Path], need: Callable[[str], None], stack: ExitStack) -> None:
+        self._folder = folder
+        self._need = need
+        self._stack = stack
+
+    def rabbitmq(self, *, management: bool = False) -> RabbitNode:
+        """A RabbitMQ node; takes 5 to 9 s to start."""
+        self._need("rabbitmq")
+        return self._started(RabbitNode(self._folder("rabbitmq"), management=management))
+
+    def postgresql(self) -> PostgresqlNode:
+        """A PostgreSQL server."""
+        self._need("postgresql")
+        return self._started(PostgresqlNode(self._folder("postgresql")))
+
+    def dovecot(self, *, mail_format: str = "sdbox") -> DovecotNode:
+        """A Dovecot; `mail_format` is `sdbox` or `maildir`."""
+        self._need("dovecot")
+        folder = self._folder("dovecot")
+        return self._started(DovecotNode(folder, mail_format=mail_format))
+
+    def smtp_sink(self, *options: str, keep: bool = True) -> SmtpSink:
+        """An smtp-sink with these options, see `tests.servers.postfix`."""
+        self._need("postfix")
+        return self._started(SmtpSink(self._folder("sink"), *options, keep=keep))
+
+    def pymap(self) -> Pymap:
+        """A pymap, without TLS."""
+        return self._started(Pymap(self._folder("pymap")))
+
+    def smtp_server(self, behaviour: Behaviour | None = None) -> SmtpServer:
+        """An aiosmtpd in this process."""
+        return self._stack.enter_context(SmtpServer(behaviour))
+
+    def _started(self, node: AnyNode) -> AnyNode:
+        self._stack.enter_context(node)
+        return node
