@@ -307,6 +307,12 @@ class MailDeferred(MailEvent):
     until: AwareDatetime
 
 
+class MailIgnored(MailEvent):
+    """A mail asks for nothing: written by a program, sent by ourselves, or late; it is recorded."""
+
+    TYPE: ClassVar[str] = "mail.ignored"
+
+
 class MailHeld(MailEvent):
     """A mail waits for a person to look at it."""
 
@@ -488,7 +494,7 @@ class ApprovalNeedsConfirmation(ApprovalEvent):
 
 
 class ApprovalState(BaseModel):
-    """How one request stands."""
+    """How one request stands. `undelivered`: approvers whose mail the mail server refused for good."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: ApprovalId
@@ -502,6 +508,7 @@ class ApprovalState(BaseModel):
     requested_at: AwareDatetime
     deadline: AwareDatetime
     decided_at: AwareDatetime | None
+    undelivered: tuple[Address, ...] = ()
 
 
 class ApprovalStates(Event):

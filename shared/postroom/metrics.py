@@ -77,9 +77,9 @@ class ConsumerMetrics:
         """A batch was handled: how many got this verdict, and how long it took."""
         messages.labels(queue=queue, verdict=verdict).inc(count)
         stage_duration.labels(stage=queue).observe(seconds)
-        if verdict == "RetryIn":
+        if verdict == "retry":
             retries.labels(queue=queue).inc(count)
-        elif verdict == "DeadLetter":
+        elif verdict == "dead":
             dead_letters.labels(queue=queue).inc(count)
 
     def undecodable(self, queue: str) -> None:

@@ -199,6 +199,7 @@ approvers = Table(
     Column("position", Integer, nullable=False),
     Column("token_ref", String(16), nullable=False, unique=True),
     Column("expires_at", Moment, nullable=False),
+    Column("undelivered", Text),
 )
 
 # Processor: which approver got a help mail on which day (UTC), so that there is one at most.

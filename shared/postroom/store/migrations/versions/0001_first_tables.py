@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("token_ref", sa.String(length=16), nullable=False),
         sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("undelivered", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("approval_id", "address", name=op.f("pk_approvers")),
         sa.UniqueConstraint("token_ref", name=op.f("uq_approvers_token_ref")),
     )
