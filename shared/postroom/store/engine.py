@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from postroom.errors import Misconfigured, Permanent, Transient
@@ -117,6 +117,8 @@ def translated(error: SQLAlchemyError) -> Transient | Permanent:
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         return Transient(f"the database does not answer: {sentence}")
+    if isinstance(error, IntegrityError):
+        return Transient(f"another transaction wrote the same row first: {sentence}")
     if getattr(original, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02", "57P03"):
         return Transient(f"the database asks to try again: {sentence}")
     return Permanent(f"the database refused: {sentence}")

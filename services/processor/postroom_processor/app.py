@@ -1,0 +1,110 @@
+"""Wires the processor."""
+
+from contextlib import ExitStack
+from datetime import timedelta
+
+from postroom.accounts_watch import Accounts
+
+from postroom import metrics, topology
+from postroom.broker.consumer import Consumer
+from postroom.broker.publisher import Publisher
+from postroom.broker.verdict import Handler
+from postroom.clock import utc_now
+from postroom.metrics import ConsumerMetrics
+from postroom.service import Loop, Parts, Ticker, run_service
+from postroom.settings import Settings
+from postroom.spool import Spool
+from postroom.store import Store, inbox
+from postroom.store.attempts import StoredAttempts
+from postroom.store.migrate import check_schema
+from postroom.store.outbox import OutboxRelay
+from postroom_processor.commanding import Commands
+from postroom_processor.deadlines import Deadlines
+from postroom_processor.receiving import SERVICE, ReceivedMail
+from postroom_processor.results import Results
+
+SWEEP_INTERVAL_S = 2.0
+DEADLINE_INTERVAL_S = 1.0
+ACCOUNTS_INTERVAL_S = 2.0
+RETENTION_INTERVAL_S = 3600.0
+
+
+def main() -> int:
+    """Run the processor until a signal; returns its exit code."""
+    return run_service("processor", build)
+
+
+def build(settings: Settings, stack: ExitStack) -> Parts:
+    """The loops of the processor: one consumer for each queue, so that no queue waits for another."""
+    store = Store(settings.store)
+    stack.callback(store.close)
+    check_schema(store)
+    accounts = Accounts(settings.accounts)
+    keys = settings.read_token_keys()
+    spool = Spool(settings.spool)
+
+    def publisher(name: str) -> Publisher:
+        return stack.enter_context(Publisher(settings.broker, name=f"processor {name}"))
+
+    def relay(name: str) -> OutboxRelay:
+        return OutboxRelay(store, publisher(name), SERVICE)
+
+    def consumer(queue: str, handler: Handler) -> Consumer:
+        return Consumer(
+            settings.broker,
+            [queue],
+            handler,
+            name=f"processor {queue}",
+            attempts=StoredAttempts(store),
+            batch_size=settings.batch_size,
+            batch_wait_ms=settings.batch_wait_ms,
+            drain_s=settings.drain_s,
+            observer=ConsumerMetrics(),
+        )
+
+    def received_mail(name: str) -> ReceivedMail:
+        return ReceivedMail(
+            store=store,
+            spool=spool,
+            relay=relay(name),
+            accounts=accounts,
+            keys=keys,
+            shards=settings.shards,
+            clock=utc_now,
+        )
+
+    commands = Commands(
+        store=store,
+        relay=relay("commands"),
+        publisher=publisher("answers"),
+        accounts=accounts,
+        keys=keys,
+        shards=settings.shards,
+        clock=utc_now,
+    )
+    deadlines = Deadlines(store, relay("deadlines"), settings.shards, utc_now)
+    sweeper = relay("sweeper")
+
+    def sweep() -> bool:
+        more = sweeper.sweep()
+        metrics.outbox_age.set(sweeper.oldest_age_s())
+        return more
+
+    def forget() -> bool:
+        before = utc_now() - timedelta(days=settings.retention_days)
+        with store.write() as connection:
+            inbox.forget_before(connection, SERVICE, before)
+        spool.remove_before(before.timestamp())
+        return False
+
+    loops: dict[str, Loop] = {
+        "replies": consumer(topology.REPLIES, received_mail("replies")),
+        "inbox": consumer(topology.INBOX, received_mail("inbox")),
+        "commands": consumer(topology.PROCESSOR_COMMANDS, commands),
+        "results": consumer(topology.RESULTS, Results(store)),
+        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+        "deadlines": Ticker(deadlines.expire, DEADLINE_INTERVAL_S),
+        "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
+        "retention": Ticker(forget, RETENTION_INTERVAL_S),
+    }
+    return Parts(loops, {"store": store.check})

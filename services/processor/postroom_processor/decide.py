@@ -1,0 +1,201 @@
+"""The decision about each mail: examined mail and facts in, outcome out (pure).
+
+The rules are asked in the order of `RULES`; the first that has an answer decides. When in doubt a rule
+answers with an outcome that leaves the mail where it is and approves nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from postroom.addresses import same_address
+from postroom.reply_token import ParsedToken, TokenClaim, TokenKeys, verify_token
+from postroom_processor.examine import Examined
+from postroom_processor.limits import Window
+from postroom_processor.reply_text import own_text
+from postroom_processor.verdict import Decided, Unclear, read_verdict
+
+OutcomeKind = Literal[
+    "accepted", "decided", "deferred", "denied", "held", "ignored", "quarantined", "unclear"
+]
+LEFT_ALONE: frozenset[OutcomeKind] = frozenset({"deferred", "held", "quarantined"})
+"""Outcomes after which the mail stays in the mailbox as it is: somebody has still to see it."""
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """What the store knows about a token: what it stands for, and how the request stands."""
+
+    claim: TokenClaim
+    position: int
+    account: str
+    subject: str
+    choices: tuple[str, ...]
+    state: str
+    decision: str | None
+    decided_by: str | None
+    decided_at: datetime | None
+    correlation_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known besides the mail: the time, the keys, the records of the tokens, the account's window."""
+
+    now: datetime
+    keys: TokenKeys
+    records: Mapping[str, TokenRecord]
+    window: Window
+
+    def decided(self, record: TokenRecord, choice: str) -> "Facts":
+        """The facts after an approver decided: later mails of the same batch see the request as decided."""
+        records = {
+            ref: replace(
+                each,
+                state="decided",
+                decision=choice,
+                decided_by=record.claim.approver,
+                decided_at=self.now,
+            )
+            if each.claim.approval_id == record.claim.approval_id
+            else each
+            for ref, each in self.records.items()
+        }
+        return replace(self, records=records)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a mail. `record` and `verdict` are set where it is a proven reply to a request."""
+
+    kind: OutcomeKind
+    reason: str
+    record: TokenRecord | None = None
+    verdict: Decided | Unclear | None = None
+    until: datetime | None = None
+
+
+Rule = Callable[[Examined, Facts], Outcome | None]
+
+
+def decide(examined: Examined, facts: Facts) -> tuple[Outcome, Facts]:
+    """The outcome of a mail, and the facts as the next mail of the batch finds them."""
+    outcome = next(outcome for rule in RULES if (outcome := rule(examined, facts)) is not None)
+    if outcome.kind == "decided" and outcome.record and isinstance(outcome.verdict, Decided):
+        return outcome, facts.decided(outcome.record, outcome.verdict.choice)
+    if outcome.kind in _COUNTED and not _proven(examined, facts):
+        return outcome, replace(facts, window=facts.window.taken())
+    return outcome, facts
+
+
+def _denied(examined: Examined, _facts: Facts) -> Outcome | None:
+    if examined.denied_by is None:
+        return None
+    return Outcome("denied", f"deny list: {examined.denied_by}")
+
+
+def _automatic(examined: Examined, _facts: Facts) -> Outcome | None:
+    """Programs decide nothing and get no answer. A list's mail without a token is mail like any other."""
+    if examined.automatic is None or (examined.automatic == "list" and not examined.tokens):
+        return None
+    return Outcome("ignored", f"not written by a person: {examined.automatic}")
+
+
+def _contradictory(examined: Examined, facts: Facts) -> Outcome | None:
+    """Carriers that disagree prove nothing. The same claim signed with two keys is no disagreement."""
+    refs = {token.ref for token in examined.tokens}
+    if len(refs) > 1 and any(ref in facts.records for ref in refs):
+        return Outcome("quarantined", "it carries reply tokens of different requests or approvers")
+    return None
+
+
+def _unproven(examined: Examined, facts: Facts) -> Outcome | None:
+    """A token that the store knows and that is not what we signed was tampered with."""
+    known = [token for token in examined.tokens if token.ref in facts.records]
+    if known and not any(_verified(token, facts) for token in known):
+        return Outcome("held", "its reply token is not one that Postroom made")
+    return None
+
+
+def _not_the_approver(examined: Examined, facts: Facts) -> Outcome | None:
+    """A token proves which request is meant, the sender who answers: both must be the approver's."""
+    record = _proven(examined, facts)
+    if record is None:
+        return None
+    if record.account != examined.received.account:
+        return Outcome("held", f"it came to another account than the request's, {record.account}", record)
+    if examined.sender is None:
+        return Outcome("held", "it has not exactly one sender that can be read", record)
+    if not same_address(examined.sender, record.claim.approver):
+        return Outcome("held", f"it came from {examined.sender}, asked was {record.claim.approver}", record)
+    return None
+
+
+def _late(examined: Examined, facts: Facts) -> Outcome | None:
+    record = _proven(examined, facts)
+    if record is None:
+        return None
+    if record.state == "decided" and record.decided_at is not None:
+        when = record.decided_at.strftime("%Y-%m-%d %H:%M UTC")
+        return Outcome("ignored", f"already decided by {record.decided_by} at {when}", record)
+    if record.state != "pending":
+        return Outcome("ignored", f"the request is {record.state}", record)
+    if facts.now > record.claim.expires_at:
+        return Outcome("ignored", "the request's deadline is over", record)
+    return None
+
+
+def _truncated(examined: Examined, facts: Facts) -> Outcome | None:
+    record = _proven(examined, facts)
+    if record is None or not examined.received.truncated:
+        return None
+    return Outcome("held", "it is too large to be read whole", record)
+
+
+def _reply(examined: Examined, facts: Facts) -> Outcome | None:
+    record = _proven(examined, facts)
+    if record is None:
+        return None
+    verdict = read_verdict(own_text(examined.mail), record.choices)
+    if isinstance(verdict, Unclear):
+        return Outcome("unclear", verdict.reason_code, record, verdict)
+    return Outcome("decided", verdict.choice, record, verdict)
+
+
+def _over_the_limit(_examined: Examined, facts: Facts) -> Outcome | None:
+    if facts.window.has_room:
+        return None
+    reason = f"over the limit of {facts.window.limit} mails in {facts.window.length_s} s"
+    return Outcome("deferred", reason, until=facts.window.ends_at)
+
+
+def _accepted(_examined: Examined, _facts: Facts) -> Outcome | None:
+    return Outcome("accepted", "")
+
+
+RULES: tuple[Rule, ...] = (
+    _denied,
+    _automatic,
+    _contradictory,
+    _unproven,
+    _not_the_approver,
+    _late,
+    _truncated,
+    _reply,
+    _over_the_limit,
+    _accepted,
+)
+# A proven reply has an allowance of its own, a denied or automatic mail costs next to nothing.
+_COUNTED: frozenset[OutcomeKind] = frozenset({"accepted"})
+
+
+def _proven(examined: Examined, facts: Facts) -> TokenRecord | None:
+    """The record of the mail's token if we made it for exactly this claim."""
+    return next((facts.records[token.ref] for token in examined.tokens if _verified(token, facts)), None)
+
+
+def _verified(token: ParsedToken, facts: Facts) -> bool:
+    record = facts.records.get(token.ref)
+    return record is not None and verify_token(token, record.claim, facts.keys)

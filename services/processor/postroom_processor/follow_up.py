@@ -1,0 +1,185 @@
+"""What follows from an outcome: events, commands, the help mail (pure)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postroom.account import Account
+from postroom.envelope import Envelope, envelop
+from postroom.messages import (
+    ApprovalDecided,
+    ApprovalUnclear,
+    HelpMail,
+    MailAccepted,
+    MailboxCommand,
+    MailboxDelete,
+    MailboxMarkRead,
+    MailboxMove,
+    MailDeferred,
+    MailDenied,
+    MailEvent,
+    MailHeld,
+    MailIgnored,
+    MailQuarantined,
+    MailSend,
+    derive_id,
+)
+from postroom.reply_token import TokenKeys, make_token
+from postroom_processor.decide import LEFT_ALONE, Outcome, OutcomeKind, TokenRecord
+from postroom_processor.examine import Examined
+from postroom_processor.verdict import Decided, Unclear
+
+SOURCE = "/postroom/processor"
+MAX_UIDS = 500  # of one mailbox command: bounded work for one verdict of the fetcher
+MAX_COMMENT_CHARS = 20_000
+
+_EVENTS: Mapping[OutcomeKind, type[MailEvent]] = {
+    "accepted": MailAccepted,
+    "denied": MailDenied,
+    "held": MailHeld,
+    "ignored": MailIgnored,
+    "quarantined": MailQuarantined,
+}
+
+
+@dataclass(frozen=True)
+class Handled:
+    """A mail with its outcome, and the envelope it came in."""
+
+    envelope: Envelope[Any]
+    examined: Examined
+    outcome: Outcome
+    account: Account
+
+
+def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
+    """The event that tells the outcome."""
+    message = _event(handled, now)
+    record = handled.outcome.record
+    return envelop(
+        message,
+        source=SOURCE,
+        now=now,
+        message_id=derive_id(handled.envelope.id, message.TYPE),
+        cause=handled.envelope,
+        correlation_id=record.correlation_id if record else None,
+        traceparent=record.traceparent if record else None,
+    )
+
+
+def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear | MailEvent:
+    outcome, received = handled.outcome, handled.examined.received
+    record, verdict = outcome.record, outcome.verdict
+    if outcome.kind == "decided" and record and isinstance(verdict, Decided):
+        return ApprovalDecided(
+            account=received.account,
+            approval_id=record.claim.approval_id,
+            decision=verdict.choice,
+            approver=record.claim.approver,
+            comment=shown(verdict.comment),
+            mail_id=handled.envelope.id,
+            sha256=received.sha256,
+            decided_at=now,
+        )
+    if outcome.kind == "unclear" and record and isinstance(verdict, Unclear):
+        return ApprovalUnclear(
+            account=received.account,
+            approval_id=record.claim.approval_id,
+            approver=record.claim.approver,
+            mail_id=handled.envelope.id,
+            reason_code=verdict.reason_code,
+            understood=shown(verdict.understood),
+        )
+    common: dict[str, Any] = {
+        "account": received.account,
+        "mail_id": handled.envelope.id,
+        "sha256": received.sha256,
+        "sender": handled.examined.sender,
+        "reason": outcome.reason,
+    }
+    if outcome.until is not None:
+        return MailDeferred(**common, until=outcome.until)
+    return _EVENTS[outcome.kind](**common)
+
+
+def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datetime) -> Envelope[MailSend]:
+    """The mail that tells an approver what was understood and what to write; one a day at most (its id)."""
+    verdict = handled.outcome.verdict
+    content = HelpMail(
+        approval_id=record.claim.approval_id,
+        subject=record.subject,
+        choices=record.choices,
+        understood=shown(verdict.understood) if isinstance(verdict, Unclear) else "",
+        reply_token=make_token(record.claim, keys),
+        in_reply_to=_header_safe(handled.examined.mail.message_id),
+    )
+    send = MailSend(
+        id=f"{record.claim.approval_id}:help:{record.position}:{now.date().isoformat()}",
+        account=record.account,
+        recipient=record.claim.approver,
+        content=content,
+        written_at=now.replace(microsecond=0),
+    )
+    return envelop(
+        send,
+        source=SOURCE,
+        now=now,
+        message_id=derive_id("mail.send", send.id),
+        cause=handled.envelope,
+        correlation_id=record.correlation_id,
+        traceparent=record.traceparent,
+    )
+
+
+def tidy_commands(handled: Iterable[Handled], now: datetime) -> list[Envelope[MailboxCommand]]:
+    """The commands that tidy the mailboxes: one for all mails of a folder, up to `MAX_UIDS`."""
+    folders: dict[tuple[str, str, int], list[Handled]] = defaultdict(list)
+    for each in handled:
+        if each.outcome.kind not in LEFT_ALONE and not each.examined.received.truncated:
+            received = each.examined.received
+            folders[(received.account, received.folder, received.uidvalidity)].append(each)
+    return [
+        command
+        for mails in folders.values()
+        for start in range(0, len(mails), MAX_UIDS)
+        if (command := _tidy(mails[start : start + MAX_UIDS], now)) is not None
+    ]
+
+
+def _tidy(mails: list[Handled], now: datetime) -> Envelope[MailboxCommand] | None:
+    account, received = mails[0].account, mails[0].examined.received
+    where: dict[str, Any] = {
+        "account": received.account,
+        "folder": received.folder,
+        "uidvalidity": received.uidvalidity,
+        "uids": tuple(sorted(each.examined.received.uid for each in mails)),
+    }
+    command: MailboxCommand
+    if account.after_processing == "mark_read":
+        command = MailboxMarkRead(**where)
+    elif account.after_processing == "delete":
+        command = MailboxDelete(**where)
+    elif account.after_processing == "move" and account.move_to:
+        command = MailboxMove(**where, target=account.move_to)
+    else:
+        return None
+    own_id = derive_id(command.TYPE, command.account, command.folder, command.uidvalidity, *command.uids)
+    cause = mails[0].envelope if len(mails) == 1 else None
+    return envelop(command, source=SOURCE, now=now, message_id=own_id, cause=cause)
+
+
+def shown(text: str) -> str:
+    """A stranger's text as a message may carry it: no control characters, not too long."""
+    kept = "".join(
+        each for each in text.replace("\r\n", "\n") if each in "\n\t" or (each.isprintable() or each == " ")
+    )
+    return kept[:MAX_COMMENT_CHARS]
+
+
+def _header_safe(message_id: str | None) -> str:
+    """A stranger's Message-ID if it can stand in a header of ours, else nothing."""
+    if message_id is None or len(message_id) > 200 or not message_id.isascii():
+        return ""
+    return message_id if message_id.isprintable() and " " not in message_id else ""

@@ -1,0 +1,200 @@
+"""Handles received mail: examine, gather, decide, apply — one transaction for a batch."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from postroom.accounts_watch import Accounts
+from sqlalchemy import Connection
+
+from postroom import metrics
+from postroom.account import Account
+from postroom.broker.publisher import Outgoing, outgoing
+from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
+from postroom.clock import Clock
+from postroom.envelope import Envelope
+from postroom.errors import Permanent, Transient
+from postroom.messages import MailReceived
+from postroom.reply_token import TokenKeys
+from postroom.spool import Spool
+from postroom.store import Store, outbox
+from postroom_processor import ledger
+from postroom_processor.decide import Facts, TokenRecord, decide
+from postroom_processor.examine import Examined, examine
+from postroom_processor.follow_up import Handled, event_of, help_mail, tidy_commands
+from postroom_processor.limits import Window
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "processor"
+UNKNOWN_ACCOUNT_RETRY_S = 10
+UNKNOWN_ACCOUNT_TRIES = 30
+
+Read = tuple[Delivery, Examined, Account]
+
+
+class ReceivedMail:
+    """The handler of the queues `replies` and `inbox`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        spool: Spool,
+        relay: outbox.OutboxRelay,
+        accounts: Accounts,
+        keys: TokenKeys,
+        shards: int,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._spool = spool
+        self._relay = relay
+        self._accounts = accounts
+        self._keys = keys
+        self._shards = shards
+        self._clock = clock
+
+    def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        """One verdict for each delivery. An Ack means: the outcome is durable and told."""
+        verdicts: dict[int, Verdict] = {}
+        readable: list[Read] = []
+        for index, delivery in enumerate(deliveries):
+            read = self._read(delivery)
+            if isinstance(read, tuple):
+                readable.append(read)
+            else:
+                verdicts[index] = read
+        settled = iter(self._handle(readable))
+        return [verdicts.get(index) or next(settled) for index in range(len(deliveries))]
+
+    def _read(self, delivery: Delivery) -> Read | Verdict:
+        received = delivery.envelope.message
+        if not isinstance(received, MailReceived):
+            return DeadLetter(f"{delivery.envelope.type} does not belong in {delivery.queue}")
+        account = self._accounts.get(received.account)
+        if account is None:
+            return _unknown_account(delivery, received.account)
+        try:
+            content = received.content if received.dataref is None else self._spool.get(received.dataref)
+        except Permanent as error:
+            return DeadLetter(str(error))
+        except Transient as error:
+            return RetryIn(10, str(error))
+        return delivery, examine(received, content or b"", account), account
+
+    def _handle(self, mails: Sequence[Read]) -> Sequence[Verdict]:
+        if not mails:
+            return []
+        now = self._clock()
+        with self._store.write() as connection:
+            handled, messages = self._transact(connection, mails, now)
+        unheard = self._relay.publish(messages).unheard
+        metrics.unheard.inc(unheard)
+        _observe(handled, now)
+        outcomes = {each.envelope.id: each for each in handled}
+        return [_verdict(outcomes.get(delivery.envelope.id), now) for delivery, _, _ in mails]
+
+    def _transact(
+        self, connection: Connection, mails: Sequence[Read], now: datetime
+    ) -> tuple[list[Handled], list[Outgoing]]:
+        before = ledger.handled_before(connection, [delivery.envelope.id for delivery, _, _ in mails])
+        new = {
+            delivery.envelope.id: (delivery, examined, account)
+            for delivery, examined, account in mails
+            if delivery.envelope.id not in before
+        }
+        records = ledger.token_records(
+            connection, (token.ref for _, examined, _ in new.values() for token in examined.tokens)
+        )
+        windows = ledger.windows_of(connection, (account for _, _, account in new.values()), now)
+        handled = _decide_all(list(new.values()), records, windows, self._keys, now)
+        envelopes = self._apply(connection, handled, now)
+        ledger.save_windows(connection, windows)
+        first_deferral = {delivery.envelope.id for delivery, _, _ in new.values() if delivery.attempt == 1}
+        events = [
+            event_of(each, now)
+            for each in handled
+            if each.outcome.kind != "deferred" or each.envelope.id in first_deferral
+        ]
+        messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
+        outbox.add(connection, SERVICE, messages, now)
+        return handled, messages
+
+    def _apply(
+        self, connection: Connection, handled: Sequence[Handled], now: datetime
+    ) -> list[Envelope[Any]]:
+        """Write the outcomes; returns the commands that follow from them."""
+        final = [each for each in handled if each.outcome.kind != "deferred"]
+        if len(ledger.save_outcomes(connection, final, now)) != len(final):
+            raise Transient("another processor has just handled some of these mails")
+        for each in final:
+            if each.outcome.kind == "decided" and not ledger.save_decision(connection, each, now):
+                raise Transient("another processor has just decided this request")
+        return [*self._help(connection, final, now), *tidy_commands(final, now)]
+
+    def _help(self, connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
+        return [
+            help_mail(each, record, self._keys, now)
+            for each in handled
+            if each.outcome.kind == "unclear" and (record := each.outcome.record) is not None
+            if ledger.may_help(connection, record.claim.approval_id, record.claim.approver, now)
+        ]
+
+
+def _decide_all(
+    mails: Sequence[Read],
+    records: Mapping[str, TokenRecord],
+    windows: dict[str, Window],
+    keys: TokenKeys,
+    now: datetime,
+) -> list[Handled]:
+    """Decide one mail after the other, each with the facts as the one before left them; updates `windows`."""
+    handled = []
+    unlimited = Window(now, 1, len(mails), 0)
+    for delivery, examined, account in mails:
+        facts = Facts(now, keys, records, windows.get(account.name, unlimited))
+        outcome, after = decide(examined, facts)
+        records = after.records
+        if account.name in windows:
+            windows[account.name] = after.window
+        handled.append(Handled(delivery.envelope, examined, outcome, account))
+    return handled
+
+
+def _unknown_account(delivery: Delivery, name: str) -> Verdict:
+    # The services read the accounts file one after the other: an account may be known to the fetcher first.
+    if delivery.attempt <= UNKNOWN_ACCOUNT_TRIES:
+        return RetryIn(UNKNOWN_ACCOUNT_RETRY_S, f"account {name!r} is not known yet")
+    return DeadLetter(f"account {name!r} is unknown")
+
+
+def _verdict(handled: Handled | None, now: datetime) -> Verdict:
+    if handled is None or handled.outcome.until is None:
+        return Ack()
+    return RetryIn(max(1.0, (handled.outcome.until - now).total_seconds()), handled.outcome.reason)
+
+
+def _observe(handled: Sequence[Handled], now: datetime) -> None:
+    for each in handled:
+        kind, received = each.outcome.kind, each.examined.received
+        metrics.mails.labels(outcome=kind).inc()
+        if kind == "deferred":
+            continue
+        metrics.mail_age.labels(outcome=kind).observe(max(0.0, (now - received.arrived_at).total_seconds()))
+        record = each.outcome.record
+        level = logging.DEBUG if kind == "accepted" else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "mail handled",
+                extra={
+                    "correlation_id": record.correlation_id if record else each.envelope.correlation_id,
+                    "mail_id": each.envelope.id,
+                    "account": received.account,
+                    "outcome": kind,
+                    "reason": each.outcome.reason,
+                    "approval_id": record.claim.approval_id if record else None,
+                },
+            )

@@ -1,0 +1,71 @@
+"""Handles what the other services report: mails sent or not, mailboxes tidied or not."""
+
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy import Update, update
+
+from postroom.broker.verdict import Ack, DeadLetter, Delivery, Verdict
+from postroom.messages import MailBounced, MailboxDone, MailFailed, MailSent, MailUncertain
+from postroom.store import Store
+from postroom.store.schema import approvers
+
+logger = logging.getLogger(__name__)
+
+_KNOWN = (MailSent, MailFailed, MailUncertain, MailBounced, MailboxDone)
+
+
+class Results:
+    """The handler of the queue `results`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        """One verdict for each delivery. An Ack means: what matters of the report is durable."""
+        failures = [
+            each for each in deliveries if isinstance(each.envelope.message, MailFailed | MailBounced)
+        ]
+        if failures:
+            with self._store.write() as connection:
+                for delivery in failures:
+                    connection.execute(_undelivered(delivery.envelope.message))
+        for delivery in deliveries:
+            self._log(delivery)
+        return [
+            Ack()
+            if isinstance(each.envelope.message, _KNOWN)
+            else DeadLetter(f"{each.envelope.type} does not belong in {each.queue}")
+            for each in deliveries
+        ]
+
+    def _log(self, delivery: Delivery) -> None:
+        message = delivery.envelope.message
+        extra = {"correlation_id": delivery.envelope.correlation_id}
+        if isinstance(message, MailFailed | MailBounced):
+            logger.warning(
+                "mail not delivered", extra={**extra, "send_id": message.send_id, "reason": message.reason}
+            )
+        elif isinstance(message, MailboxDone) and message.refused:
+            logger.warning(
+                "mailbox command refused",
+                extra={
+                    **extra,
+                    "account": message.account,
+                    "action": message.action,
+                    "reason": message.refused,
+                },
+            )
+
+
+def _undelivered(failed: MailFailed | MailBounced) -> Update:
+    """Mark the approver whose mail did not arrive: the id of that mail is `<approval>:ask:<position>`."""
+    approval_id, _, position = failed.send_id.partition(":ask:")
+    return (
+        update(approvers)
+        .where(
+            approvers.c.approval_id == approval_id,
+            approvers.c.position == (int(position) if position.isdecimal() else -1),
+        )
+        .values(undelivered=failed.reason)
+    )
