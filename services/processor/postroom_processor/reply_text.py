@@ -1,10 +1,30 @@
-"""The part of a reply that its author wrote: quotes, signatures and banners cut off."""
+# ruff: noqa: RUF001
+# Punctuation of every script is matched here, look-alikes included.
+"""The part of a reply that its author wrote: quotes, signatures and banners cut off.
+
+Every line is tried against the rules of ``reply_marks`` from top to bottom. Three things span lines
+and have functions here: attributions ("On … wrote:"), Outlook's header block, and quoted text that
+a program wrapped without repeating its mark. Where the cutting itself is unsure it leaves a doubt,
+and with a doubt nothing is decided.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from postroom_processor.html_text import MarkedLine, read_html
 from postroom_processor.mail import Mail
+from postroom_processor.reply_marks import (
+    ATTRIBUTION_STARTS,
+    LABEL,
+    LABEL_KINDS,
+    LINE_RULES,
+    NEEDS_TEXT_BEFORE,
+    WROTE,
+    LineRule,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,269 @@ class OwnText:
     doubts: tuple[str, ...]
 
 
+# Kinds after which the rest of a mail is not the author's reply.
+SIGNATURE_KINDS = frozenset({"signature", "closing", "disclaimer", "divider"})
+
+_LINE_ENDS = re.compile(r"\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
+_BLANK_MARKS = " \t\xa0\ufeff\u200b\u200c\u200d\u2060\u200e\u200f\xad"
+_MAX_ATTRIBUTION_LINES = 4
+_MAX_ATTRIBUTION_CHARS = 400
+_HEADER_BLOCK_LINES = 8
+_MAX_WARNING_LINES = 6
+_LONGEST_TRIED_CHARS = 1_000
+_QUOTE_RULE = LINE_RULES[0]
+_ADDRESS_COLON = re.compile(r"[<(\[][^<>()\s]+@[^<>()\s]+[>)\]](?:\s?님이)?\s?[:：]$")
+_NUMBER = re.compile(r"\d")
+_UNDECIDABLE = {
+    "text-chars": "text-too-long",
+    "parts": "limit-reached",
+    "depth": "limit-reached",
+    "line-bytes": "limit-reached",
+    "header-bytes": "limit-reached",
+    "header-count": "limit-reached",
+    "unreadable-structure": "unreadable-structure",
+}
+# How much of the text and the HTML part is compared, in letters and digits.
+_COMPARED_CHARS = 200
+_NOT_COMPARED = re.compile(r"<?https?://\S+|\[(?:image|cid|bild|imagen?)\b[^\]]*\]|<mailto:[^>]*>", re.I)
+
+
+@dataclass
+class _Cutter:
+    """Lines sorted into the author's own and the rest."""
+
+    lines: Sequence[MarkedLine]
+    own: list[str] = field(default_factory=list)
+    cut: list[tuple[str, str, str]] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    tail: str = ""
+    quote_came_first: bool = False
+    quoted_before: bool = False
+
+    def run(self) -> None:
+        index = 0
+        while index < len(self.lines):
+            index += self._step(index)
+
+    def _step(self, index: int) -> int:
+        """Sort the line at ``index`` and return how many lines that took."""
+        line = self.lines[index]
+        if not line.text.strip(_BLANK_MARKS):
+            self._keep("") if not self.tail else self._drop(index, 1, self.tail, "rest")
+            self.quoted_before = False
+            return 1
+        if line.kind:
+            return self._drop_quote(index, line.kind, "the HTML marks it so")
+        taken = self._structure(index)
+        if taken:
+            return taken
+        if self.tail:
+            return self._drop(index, 1, self.tail, "follows a line after which nothing is own")
+        return self._line(index)
+
+    def _structure(self, index: int) -> int:
+        """Cut an attribution or a header block that starts here."""
+        length = _attribution_length(self.lines, index)
+        if length:
+            if not _quoted_after(self.lines, index + length):
+                self.tail = "quote"
+            return self._drop(index, length, "attribution", "says who wrote what follows")
+        if _is_header_block(self.lines, index):
+            self.tail = "quote"
+            return self._drop(index, 1, "header", "the header of the mail that is answered")
+        return 0
+
+    def _line(self, index: int) -> int:
+        text = self.lines[index].text
+        rule = _rule_for(text, has_own=bool("".join(self.own)))
+        if rule is None:
+            return self._own_line(index)
+        if rule.rest_too:
+            self.tail = rule.kind if rule.kind in SIGNATURE_KINDS else "quote"
+        if rule.kind == "quote":
+            return self._drop_quote(index, "quote", rule.reason)
+        if rule.kind == "warning":
+            length = _paragraph_length(self.lines, index, _MAX_WARNING_LINES)
+            return self._drop(index, length, rule.kind, rule.reason)
+        return self._drop(index, 1, rule.kind, rule.reason)
+
+    def _own_line(self, index: int) -> int:
+        if self.quoted_before:
+            if _quote_goes_on(self.lines, index):
+                return self._drop(index, 1, "quote", "stands between quoted lines: wrapped text")
+            if not "".join(self.own):
+                self.doubts.append("text-joined-to-quote")
+        self._keep(self.lines[index].text.rstrip())
+        return 1
+
+    def _keep(self, text: str) -> None:
+        self.own.append(text)
+        self.quoted_before = False
+
+    def _drop_quote(self, index: int, kind: str, reason: str) -> int:
+        if kind == "quote" and not self.tail:
+            if not "".join(self.own):
+                self.quote_came_first = True
+            elif self.quote_came_first:
+                self.doubts.append("answers-between-quotes")
+            self.quoted_before = not self.lines[index].kind
+        return self._drop(index, 1, kind, reason)
+
+    def _drop(self, index: int, length: int, kind: str, reason: str) -> int:
+        text = "\n".join(line.text for line in self.lines[index : index + length])
+        self.cut.append((kind, reason, text))
+        return length
+
+
 def own_text(mail: Mail) -> OwnText:
-    """Cut everything from a mail's text that its author did not write for this reply."""
-    return OwnText(mail.text or "", (), (), ("unread",))
+    """Cut everything from a mail's text that its author did not write for this reply.
+
+    The text part is read; the HTML part if there is no text. Where both are there they have to say
+    the same. Never raises.
+    """
+    problems = [_UNDECIDABLE[code] for code in mail.problems if code in _UNDECIDABLE]
+    text, html = mail.text, mail.html
+    if text is None or not text.strip(_BLANK_MARKS + "\r\n"):
+        page = read_html(html or "")
+        own = _cut(page.lines, [*problems, *page.doubts])
+    else:
+        own = cut_plain_text(text, problems)
+        if html is not None:
+            own = _compared(own, html)
+    if "unknown-charset" in mail.problems and not own.text.isascii():
+        return _doubted(own, "unknown-charset")
+    return own
+
+
+def cut_plain_text(text: str, doubts: Sequence[str] = ()) -> OwnText:
+    """Do the same for a plain text that is at hand without its mail."""
+    return _cut([MarkedLine(line) for line in _LINE_ENDS.split(text)], doubts)
+
+
+def _cut(lines: Sequence[MarkedLine], doubts: Sequence[str]) -> OwnText:
+    cutter = _Cutter(lines, doubts=list(doubts))
+    cutter.run()
+    own = _trimmed(cutter.own)
+    if any("\ufffd" in line for line in own):
+        cutter.doubts.append("unreadable-characters")
+    return OwnText("\n".join(own), tuple(own), _grouped(cutter.cut), tuple(dict.fromkeys(cutter.doubts)))
+
+
+def _compared(own: OwnText, html: str) -> OwnText:
+    """Doubt a text part whose HTML twin begins otherwise, hides or strikes out something."""
+    page = read_html(html)
+    shown = _cut(page.lines, page.doubts)
+    doubts = list(own.doubts) + list(shown.doubts)
+    if _comparable(own.text) != _comparable(shown.text):
+        doubts.append("parts-disagree")
+    return OwnText(own.text, own.lines, own.cut, tuple(dict.fromkeys(doubts)))
+
+
+def _doubted(own: OwnText, doubt: str) -> OwnText:
+    return OwnText(own.text, own.lines, own.cut, (*own.doubts, doubt))
+
+
+def _comparable(text: str) -> str:
+    plain = _NOT_COMPARED.sub("", text)
+    return "".join(char for char in plain if char.isalnum()).casefold()[:_COMPARED_CHARS]
+
+
+def _trimmed(lines: Sequence[str]) -> list[str]:
+    kept = [line.strip(_BLANK_MARKS) and line for line in lines]
+    while kept and not kept[0]:
+        kept.pop(0)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
+
+
+def _grouped(cut: Sequence[tuple[str, str, str]]) -> tuple[Cut, ...]:
+    groups: list[tuple[str, str, list[str]]] = []
+    for kind, reason, text in cut:
+        if groups and groups[-1][0] == kind and (kind == "quote" or groups[-1][1] == reason):
+            groups[-1][2].append(text)
+        else:
+            groups.append((kind, reason, [text]))
+    return tuple(Cut(kind, reason, "\n".join(texts)) for kind, reason, texts in groups)
+
+
+def _rule_for(text: str, *, has_own: bool) -> LineRule | None:
+    tried = text[:_LONGEST_TRIED_CHARS]
+    for rule in LINE_RULES:
+        if rule.kind in NEEDS_TEXT_BEFORE and not has_own:
+            continue
+        if rule.pattern.match(tried):
+            return rule
+    return None
+
+
+def _is_quoted(line: MarkedLine) -> bool:
+    return line.kind == "quote" or _QUOTE_RULE.pattern.match(line.text[:80]) is not None
+
+
+def _quoted_after(lines: Sequence[MarkedLine], index: int) -> bool:
+    """Whether the next line with anything on it is quoted."""
+    for line in lines[index:]:
+        if line.text.strip(_BLANK_MARKS):
+            return _is_quoted(line)
+    return False
+
+
+def _quote_goes_on(lines: Sequence[MarkedLine], index: int) -> bool:
+    """Whether a quoted line follows at once: then this one was wrapped out of the quote."""
+    return any(_is_quoted(line) for line in lines[index + 1 : index + 2])
+
+
+def _paragraph_length(lines: Sequence[MarkedLine], index: int, longest: int) -> int:
+    length = 1
+    while length < longest and index + length < len(lines) and lines[index + length].text.strip():
+        length += 1
+    return length
+
+
+def _attribution_length(lines: Sequence[MarkedLine], index: int) -> int:
+    """Return how many lines an attribution that starts here takes; 0 if none does."""
+    starts = ATTRIBUTION_STARTS.match(lines[index].text[:80]) is not None
+    joined = ""
+    for length in range(1, _MAX_ATTRIBUTION_LINES + 1 if starts else 2):
+        if index + length > len(lines):
+            return 0
+        line = lines[index + length - 1]
+        text = line.text.strip(_BLANK_MARKS + "*_")
+        if not text or line.kind or len(joined) + len(text) > _MAX_ATTRIBUTION_CHARS:
+            return 0
+        joined = f"{joined} {text}".strip()
+        if _is_attribution(joined, starts) and not _starts_within(lines, index, length):
+            return length
+    return 0
+
+
+def _is_attribution(text: str, starts: bool) -> bool:
+    if not text.endswith((":", "：")):
+        return False
+    if not _NUMBER.search(text):
+        return WROTE.search(text) is not None and ("@" in text or starts)
+    return WROTE.search(text) is not None or _ADDRESS_COLON.search(text) is not None
+
+
+def _starts_within(lines: Sequence[MarkedLine], index: int, length: int) -> bool:
+    """Whether a shorter attribution starts further down; the lines above it are the author's."""
+    for start in range(index + 1, index + length):
+        rest = " ".join(line.text.strip() for line in lines[start : index + length])
+        if ATTRIBUTION_STARTS.match(rest) and _NUMBER.search(rest) and _is_attribution(rest, True):
+            return True
+    return False
+
+
+def _is_header_block(lines: Sequence[MarkedLine], index: int) -> bool:
+    if _label_kind(lines[index].text) is None:
+        return False
+    kinds = {
+        _label_kind(line.text) for line in lines[index : index + _HEADER_BLOCK_LINES] if line.text.strip()
+    } - {None}
+    return len(kinds) >= 3 or {"from", "date"} <= kinds
+
+
+def _label_kind(text: str) -> str | None:
+    match = LABEL.match(text[:60])
+    return LABEL_KINDS.get(match.group(1).strip().lower()) if match else None

@@ -1,10 +1,22 @@
-"""What a person decided, read from the text they wrote themselves: pure, no clock, no IO."""
+# ruff: noqa: RUF001
+# Punctuation of every script is matched here, look-alikes included.
+"""What a person decided, read from the text they wrote themselves: pure, no clock, no IO.
+
+A decision is a word of a closed list in leading position that nothing else in the text questions.
+Every check below can only turn a decision into "unclear", never into another decision, so adding a
+check or a word to its list is always safe for the one error that must not happen.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from postroom_processor.reply_text import OwnText
+from postroom_processor import decision_words as words
+from postroom_processor.letters import fold, has_hidden_characters, has_look_alikes, has_unread_script, signs
+from postroom_processor.reply_text import SIGNATURE_KINDS, OwnText
 
 DEFAULT_CHOICES = ("approve", "reject")
 
@@ -38,6 +50,353 @@ class Unclear:
 Verdict = Decided | Unclear
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """A decision as found, before it is doubted.
+
+    Attributes:
+        choice: The choice as offered.
+        refuses: Whether it is the refusing one of the default choices.
+        plain: Whether it is a mere yes or no.
+        language: Of the decision word; empty for a literal choice.
+        sentence: The decision's own sentence without the decision word, folded.
+        rest: All that follows the decision word, folded.
+        comment: The same as written, without the punctuation between.
+        others: Matches the words of every other choice.
+        same: Matches the words of this choice.
+    """
+
+    choice: str
+    refuses: bool
+    plain: bool
+    language: str
+    sentence: str
+    rest: str
+    comment: str
+    others: re.Pattern[str]
+    same: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class _Word:
+    choice: str
+    phrase: str
+    language: str = ""
+    refuses: bool = False
+    plain: bool = False
+
+
+_UNDERSTOOD_CHARS = 200
+_WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_CJK = re.compile(f"[{_WORDY_SCRIPTS}]")
+_BEFORE = re.compile(r"[\s*_]*")
+_SENTENCE_END = re.compile(r"[.!?…](?=[\s)\"'*_]|$)|[。！？]|\n[ \t]*\n")
+_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+)[\s*_\"'(]*"
+_QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
+_ELLIPSIS = re.compile(r"\.\.|…")
+_POSTSCRIPT = re.compile(r"(?:^|\n)\s*p\.?\s?s\.?\b", re.I)
+
+
 def read_verdict(own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES) -> Verdict:
-    """Find the decision in a person's own text, or say why there is none."""
-    return Unclear("no-text", own.text[:200])
+    """Find the decision in a person's own text, or say why there is none; never raises.
+
+    Args:
+        own: What the person wrote.
+        choices: What the request offers. Words of many languages count for the default choices;
+            for any others only the choice itself, letter case aside.
+    """
+    text = own.text.strip()
+    understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
+    reason = _unreadable(own, text)
+    if reason:
+        return Unclear(reason, understood)
+    reading = _lead(text, choices)
+    if isinstance(reading, str):
+        return Unclear(reading, understood)
+    for code, doubts in _CHECKS:
+        if doubts(reading, own):
+            return Unclear(code, understood)
+    return Decided(reading.choice, reading.comment)
+
+
+def _unreadable(own: OwnText, text: str) -> str | None:
+    if own.doubts:
+        return own.doubts[0]
+    if not text:
+        return "no-text"
+    if has_hidden_characters(text):
+        return "hidden-characters"
+    if has_look_alikes(text):
+        return "look-alike-letters"
+    return None
+
+
+def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
+    """Find the decision word in leading position; else the reason why there is none."""
+    folded = fold(text)
+    offered = _offered(choices)
+    start = _after_greeting(folded, offered)
+    start = _BEFORE.match(folded, start).end()  # type: ignore[union-attr]
+    found = offered.lead.match(folded, start)
+    if found is None:
+        return _why_none(folded[start:])
+    word = offered.words[" ".join(found.group("phrase").split())]
+    rest = folded[found.end() :]
+    return _Reading(
+        choice=word.choice,
+        refuses=word.refuses,
+        plain=word.plain,
+        language=word.language,
+        sentence=_without_harmless(_sentence(found.group("tail") + found.group("mark"), rest)),
+        rest=rest,
+        comment=text[found.end() :].lstrip(" \t\r\n*_-–—,;:.!，；：。！、").rstrip()
+        if len(text) == len(folded)
+        else rest.strip(),
+        others=offered.others(word.choice),
+        same=offered.same(word.choice),
+    )
+
+
+def _sentence(mark: str, rest: str) -> str:
+    """The decision's sentence; if the decision word is all of it, the next one in its paragraph."""
+    end = _SENTENCE_END.search(rest)
+    first = rest if end is None else rest[: end.end()]
+    return f"{mark} {first}"
+
+
+def _why_none(folded: str) -> str:
+    line = _without_harmless(folded.split("\n", 1)[0])
+    if _QUESTION.search(line):
+        return "question"
+    for code, pattern in _STOPPERS:
+        if pattern.search(line):
+            return code
+    return "no-decision-word"
+
+
+def _after_greeting(folded: str, offered: _Offered) -> int:
+    """Return where the text starts once up to two greetings are passed."""
+    position = 0
+    for _ in range(2):
+        match = _GREETING.match(folded, position)
+        if match is None or _is_more_than_a_name(match.group("name"), offered):
+            break
+        position = match.end()
+    return position
+
+
+def _is_more_than_a_name(name: str, offered: _Offered) -> bool:
+    if offered.any_word.search(name) or _QUESTION.search(name):
+        return True
+    return any(pattern.search(name) for _, pattern in _STOPPERS)
+
+
+# Word lists as patterns.
+
+
+def _bounded(phrase: str) -> str:
+    """Match a phrase as whole words; scripts that write without blanks match anywhere."""
+    pattern = phrase.replace(" ", r"\s+")
+    return pattern if _CJK.search(phrase) else rf"(?<!\w){pattern}(?!\w)"
+
+
+def _one_of(phrases: Iterable[str]) -> re.Pattern[str]:
+    ordered = sorted(set(phrases), key=lambda phrase: (-len(phrase), phrase))
+    return re.compile("|".join(_bounded(phrase) for phrase in ordered) or r"(?!)")
+
+
+def _flat(table: words.Table) -> list[str]:
+    return [phrase for phrases in table.values() for phrase in phrases]
+
+
+_HARMLESS = _one_of(words.HARMLESS)
+_STOPPERS = (
+    ("retraction", _one_of(_flat(words.RETRACTIONS))),
+    ("negation", _one_of(_flat(words.NEGATIONS))),
+    ("condition", _one_of(_flat(words.CONDITIONS))),
+    ("hedging", _one_of(_flat(words.HEDGES))),
+)
+_RETRACTION, _NEGATION, _CONDITION, _HEDGE = (pattern for _, pattern in _STOPPERS)
+_LEADING_STOPPER = re.compile(
+    _START
+    + "(?:"
+    + "|".join(
+        _bounded(phrase)
+        for table in (words.NEGATIONS, words.CONDITIONS)
+        for phrase in _flat(table)
+        if not _CJK.search(phrase) and phrase not in words.NOT_LEADING
+    )
+    + "|"
+    + "|".join(_bounded(phrase) for phrase in words.LEADING_HEDGES)
+    + ")"
+)
+_GREETING = re.compile(
+    rf"[\s*_]*(?:{'|'.join(_bounded(phrase) for phrase in words.GREETINGS)})"
+    r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
+)
+_TAIL = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in words.TAIL_WORDS)
+_MARK = (
+    r"[ \t]*(?:$|(?=\n)|[!！。]+(?!\?)|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
+    r"|[-–—]+(?=\s)|(?<=[ \t])(?=\()|(?=[^\w\s.?!,;:/\\|&+=<>\[\]{}@#$%^~`'\"()*_-]))"
+)
+
+
+@dataclass(frozen=True)
+class _Offered:
+    """The words a request's choices may be written in, ready for matching."""
+
+    words: dict[str, _Word]
+    lead: re.Pattern[str]
+    any_word: re.Pattern[str]
+
+    def others(self, choice: str) -> re.Pattern[str]:
+        """Match the words of the other choices; a mere no only where a sentence starts."""
+        strong = [w.phrase for w in self.words.values() if w.choice != choice and not w.plain]
+        plain = [w.phrase for w in self.words.values() if w.choice != choice and w.plain]
+        starts = "|".join(_bounded(re.escape(phrase)) for phrase in plain if not _CJK.search(phrase))
+        pattern = _one_of(re.escape(phrase).replace(r"\ ", " ") for phrase in strong).pattern
+        return re.compile(f"{pattern}|{_START}(?:{starts})" if starts else pattern)
+
+    def same(self, choice: str) -> re.Pattern[str]:
+        """Match the words of this choice, yes and no aside."""
+        strong = [w.phrase for w in self.words.values() if w.choice == choice and not w.plain]
+        return _one_of(re.escape(phrase).replace(r"\ ", " ") for phrase in strong)
+
+
+@lru_cache(maxsize=256)
+def _offered(choices: tuple[str, ...]) -> _Offered:
+    by_phrase = {word.phrase: word for word in reversed(list(_choice_words(choices)))}
+    ordered = sorted(by_phrase, key=lambda phrase: (-len(phrase), phrase))
+    phrases = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in ordered) or r"(?!)"
+    lead = re.compile(
+        rf"(?P<open>[\"“„«]?)(?P<phrase>{phrases})(?(open)[\"”“»]?)"
+        rf"(?P<bold>[*_]{{0,2}})(?P<tail>(?:[ \t]+(?:{_TAIL})(?!\w))*)(?P<mark>{_MARK})"
+    )
+    return _Offered(by_phrase, lead, _one_of(re.escape(p).replace(r"\ ", " ") for p in ordered))
+
+
+def _choice_words(choices: tuple[str, ...]) -> Iterable[_Word]:
+    default = {fold(choice) for choice in choices} == set(DEFAULT_CHOICES)
+    for choice in choices:
+        name = fold(choice).strip()
+        if name:
+            yield _Word(choice, " ".join(name.split()), refuses=default and name == "reject")
+    if not default:
+        return
+    approve, reject = sorted(choices, key=fold)
+    for choice, strong, plain, refuses in (
+        (approve, words.APPROVE_WORDS, words.YES_WORDS, False),
+        (reject, words.REJECT_WORDS, words.NO_WORDS, True),
+    ):
+        for table, is_plain in ((strong, False), (plain, True)):
+            for language, phrases in table.items():
+                for phrase in phrases:
+                    yield _Word(choice, phrase, language, refuses, is_plain)
+
+
+def _without_harmless(folded: str) -> str:
+    return _HARMLESS.sub(" ", folded)
+
+
+# The checks, in the order of how well they explain a doubt.
+
+
+def _questions(reading: _Reading, own: OwnText) -> bool:
+    return _QUESTION.search(reading.sentence) is not None
+
+
+def _trails_off(reading: _Reading, own: OwnText) -> bool:
+    return _ELLIPSIS.search(reading.sentence) is not None
+
+
+def _names_another_choice(reading: _Reading, own: OwnText) -> bool:
+    return reading.others.search(_without_harmless(reading.rest)) is not None
+
+
+def _retracts(reading: _Reading, own: OwnText) -> bool:
+    return _RETRACTION.search(_without_harmless(reading.rest)) is not None
+
+
+def _negates(reading: _Reading, own: OwnText) -> bool:
+    if reading.refuses and not reading.plain:
+        return False
+    own_language = _OWN_LANGUAGE.get(reading.language)
+    if own_language is not None and own_language.search(reading.sentence):
+        return True
+    return _NEGATION.search(reading.sentence) is not None
+
+
+def _negates_later(reading: _Reading, own: OwnText) -> bool:
+    """Whether the choice is named again with a negation close before it."""
+    rest = _without_harmless(reading.rest)
+    return any(
+        _NEGATION.search(rest[max(0, match.start() - 30) : match.start()])
+        for match in reading.same.finditer(rest)
+    )
+
+
+def _conditions(reading: _Reading, own: OwnText) -> bool:
+    pattern = _HARD_CONDITION if reading.refuses else _CONDITION
+    return pattern.search(reading.sentence) is not None
+
+
+def _hedges(reading: _Reading, own: OwnText) -> bool:
+    pattern = _HARD_HEDGE if reading.refuses else _HEDGE
+    return pattern.search(reading.sentence) is not None
+
+
+def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
+    if reading.refuses:
+        return False
+    return _LEADING_STOPPER.search(_without_harmless(reading.rest)) is not None
+
+
+def _jokes(reading: _Reading, own: OwnText) -> bool:
+    allowed = words.UNFRIENDLY_SIGNS if reading.refuses else words.FRIENDLY_SIGNS
+    if any(sign not in allowed for sign in signs(reading.sentence)):
+        return True
+    opposite = words.FRIENDLY_SIGNS if reading.refuses else words.UNFRIENDLY_SIGNS
+    return bool(opposite.intersection(reading.rest)) or _JOKING.search(reading.sentence) is not None
+
+
+def _unread_script(reading: _Reading, own: OwnText) -> bool:
+    return has_unread_script(reading.sentence)
+
+
+def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
+    """Whether a line that was taken for a signature takes something back."""
+    for cut in own.cut:
+        if cut.kind not in SIGNATURE_KINDS:
+            continue
+        folded = fold(cut.text)
+        if _POSTSCRIPT.search(folded) or _SIGNATURE_STOPPER.search(folded):
+            return True
+    return False
+
+
+_HARD_CONDITION = _one_of(words.REJECTION_CONDITIONS)
+_HARD_HEDGE = _one_of(words.REJECTION_HEDGES)
+_OWN_LANGUAGE = {
+    language: _one_of(phrases)
+    for languages, phrases in words.OWN_LANGUAGE_STOPPERS.items()
+    for language in languages.split("/")
+}
+_JOKING = re.compile(words.JOKING)
+_SIGNATURE_STOPPER = re.compile(
+    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(words.RETRACTIONS)) + ")"
+    r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
+)
+_CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
+    ("question", _questions),
+    ("both-words", _names_another_choice),
+    ("retraction", _retracts),
+    ("negation", _negates),
+    ("negation", _negates_later),
+    ("condition", _conditions),
+    ("hedging", _hedges),
+    ("hedging", _trails_off),
+    ("joking", _jokes),
+    ("unknown-language", _unread_script),
+    ("condition", _starts_with_a_stopper),
+    ("text-in-signature", _goes_on_in_signature),
+)

@@ -1,0 +1,342 @@
+# ruff: noqa: RUF001
+# Words are spelled in the alphabet of their language, with its punctuation.
+"""How mail programs mark what is not the author's own: tables of lines, by language and program.
+
+To teach Postroom another program or language, add a row; each says why it is there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LineRule:
+    """A line that is not the author's own.
+
+    Attributes:
+        kind: What such a line is.
+        reason: Said to people by ``explain``.
+        pattern: Matched at the start of the line, case-insensitively.
+        rest_too: Whether everything after it goes as well.
+    """
+
+    kind: str
+    reason: str
+    pattern: re.Pattern[str]
+    rest_too: bool
+
+
+def _any(*phrases: str) -> str:
+    return "(?:" + "|".join(phrases) + ")"
+
+
+def _rule(kind: str, reason: str, pattern: str, *, rest_too: bool) -> LineRule:
+    return LineRule(kind, reason, re.compile(pattern, re.I), rest_too)
+
+
+# Words of "-----Original Message-----" as Outlook, Lotus and Exchange write it.
+_ORIGINAL = _any(
+    *("original message", "original appointment", "originalnachricht", "ursprüngliche nachricht"),
+    *("ursprünglicher termin", "message d'origine", "message original", "mensaje original"),
+    *("messaggio originale", "mensagem original", "oorspronkelijk bericht", "origineel bericht"),
+    *("wiadomość oryginalna", "oryginalna wiadomość", "original meddelelse", "oprindelig meddelelse"),
+    *("ursprungligt meddelande", "originalmeddelande", "opprinnelig melding", "original besked"),
+    *("alkuperäinen viesti", "původní zpráva", "исходное сообщение", "оригинальное сообщение"),
+    *("вихідне повідомлення", "原始邮件", "原始郵件", "原邮件", "元のメッセージ", "원본 메시지"),
+    *("원본 메일", "özgün ileti", "orijinal mesaj", "original e-?mail", "reply message"),
+)
+_FORWARDED = _any(
+    *("forwarded message", "forwarded by .*", "weitergeleitete nachricht", "message transféré"),
+    *("message transfere", "mensaje reenviado", "messaggio inoltrato", "mensagem encaminhada"),
+    *("mensagem reencaminhada", "doorgestuurd bericht", "przekazana wiadomość"),
+    *("wiadomość przekazana", "videresendt meddelelse", "videresendt besked"),
+    *("vidarebefordrat meddelande", "videresendt melding", "edelleenlähetetty viesti"),
+    *("välitetty viesti", "přeposlaná zpráva", "пересылаемое сообщение"),
+    *("пересланное сообщение", "переслане повідомлення", "转发的邮件", "轉寄郵件", "转发邮件信息"),
+    *("転送されたメッセージ", "전달된 메시지", "yönlendirilen ileti", "iletilmiş mesaj"),
+)
+_BEGIN_FORWARDED = _any(
+    *("begin forwarded message", "anfang der weitergeleiteten", "début du message (?:réexpédié|transféré)"),
+    *("inicio del mensaje reenviado", "inizio messaggio inoltrato", "início da mensagem (?:re)?encaminhada"),
+    *("begin doorgestuurd bericht", "początek przekazywanej", "start på videresendt"),
+    *("vidarebefordrat brev", "videresendt melding", "начало переадресованного", "下面是被转发的邮件"),
+    *("以下是轉寄的郵件", "転送されたメッセージ", "전달된 메시지", "iletilen (?:e-posta|mesaj)"),
+)
+_SENT_FROM = _any(
+    *(
+        r"sent (?:from|via|with|using) (?:my |the |a |an )?\S.{0,60}",
+        r"get outlook for (?:ios|android|mac).{0,60}",
+    ),
+    *(r"download .{0,20}outlook .{0,60}", r"from my (?:iphone|ipad|android|mobile|phone|blackberry).{0,30}"),
+    *(
+        r"(?:von|aus) mein(?:em|er) .{2,40} gesendet.{0,40}",
+        r"gesendet (?:von|mit|aus) .{2,60}",
+        r"diese nachricht wurde von meinem .{2,60}",
+    ),
+    *(r"outlook für (?:ios|android|mac).{0,40}", r"envoyé (?:de(?:puis)?|à partir de|avec|par) .{2,60}"),
+    *(r"(?:télécharger|obtenir|obtenez) outlook .{2,60}", r"enviado (?:desde|do|de|pelo|via|con) .{2,60}"),
+    *(
+        r"(?:obtener|obter|obtenga|descargar) o? ?outlook .{2,60}",
+        r"inviato (?:da|dal|con|tramite) .{2,60}",
+        r"scarica outlook .{2,60}",
+    ),
+    *(
+        r"(?:verstuurd|verzonden) (?:vanaf|vanuit|met|via) .{2,60}",
+        r"outlook (?:voor|til|för|for|pour|para|per|dla|pro) (?:ios|android|mac).{0,40}",
+    ),
+    *(
+        r"(?:wysłane|wysłano) (?:z|ze|za) .{2,60}",
+        r"(?:sendt|afsendt) (?:fra|via|med) .{2,60}",
+        r"hent outlook .{2,60}",
+    ),
+    *(
+        r"skickat (?:från|med|via) .{2,60}",
+        r"(?:skaffa|hämta) outlook .{2,60}",
+        r"lähetetty .{2,40}",
+        r"odesláno (?:z|ze|pomocí) .{2,60}",
+    ),
+    *(
+        r"отправлено (?:с|из|от) .{2,60}",
+        r"надіслано (?:з|із|зі) .{2,60}",
+        r"发自我的.{1,30}",
+        r"從我的.{1,30}傳送",
+        r"寄自我的.{1,30}",
+        r"发自.{1,30}",
+    ),
+    *(
+        r"(?:my )?(?:iphone|ipad|android)から送信",
+        r".{1,30}から送信",
+        r"나의 .{1,20}에서 보냄",
+        r".{1,30}에서 보냄",
+    ),
+    *(r".{2,30}[''’]?(?:den|dan|tan|ten) gönderildi", r"sent from .{2,60}", r"yahoo mail for .{2,40}"),
+)
+_ABOVE_LINE = _any(
+    r"(?:please )?(?:reply|respond|type|write|enter|add)\b.{0,40}\babove this line",
+    r"bitte antworten sie (?:ober|über)halb dieser",
+    r"répondez au-dessus de cette ligne",
+    r"responda? (?:por )?(?:encima|acima) de(?:sta| esta) l",
+    r"rispondi sopra questa riga",
+)
+_CLOSING = _any(
+    *(
+        "(?:kind(?:est)?|best|warm(?:est)?|with (?:kind|best)|many)? ?regards",
+        "all the best",
+        "yours (?:sincerely|faithfully|truly)",
+    ),
+    *(
+        "sincerely(?: yours)?",
+        "best wishes",
+        "(?:mit )?(?:freundlich|best|herzlich|lieb|viel|schön)\\w* gr(?:ü|ue)(?:ß|ss)(?:e|en)?"
+        "(?: aus .{2,30})?",
+    ),
+    *(
+        "gr(?:ü|ue)(?:ß|ss)e",
+        "mfg",
+        "vg",
+        "lg",
+        "hochachtungsvoll",
+        "(?:bien )?cordialement",
+        "(?:bien|très) à vous",
+        "salutations(?: distinguées)?",
+    ),
+    *(
+        "(?:bien )?amicalement",
+        "saludos(?: cordiales)?",
+        "un (?:cordial )?saludo",
+        "atentamente",
+        "cordiali saluti",
+        "distinti saluti",
+    ),
+    *(
+        "saluti",
+        "(?:com os melhores )?cumprimentos",
+        "atenciosamente",
+        "att\\.?",
+        "abraços?",
+        "(?:met )?vriendelijke groet(?:en)?",
+    ),
+    *(
+        "mvg",
+        "groet(?:en|jes)?",
+        "(?:z )?pozdrawiam",
+        "z poważaniem",
+        "pozdrowienia",
+        "(?:med )?venlig hilsen",
+        "(?:de )?(?:bedste|venlige) hilsner",
+    ),
+    *(
+        "mvh",
+        "hilsen",
+        "(?:med )?vänliga? hälsning(?:ar)?",
+        "hälsningar",
+        "(?:med )?vennlig hilsen",
+        "ystävällisin terveisin",
+        "terveisin",
+        "t\\.",
+    ),
+    *(
+        "s pozdravem",
+        "с уважением",
+        "з повагою",
+        "此致",
+        "敬礼",
+        "祝好",
+        "よろしくお願い(?:いた)?します",
+        "よろしくお願い致します",
+        "敬具",
+    ),
+    *("감사합니다", "드림", "saygılarımla", "iyi çalışmalar", "sevgiler"),
+)
+_DISCLAIMER = _any(
+    r"(?:this|the) (?:e-?mail|message|communication|transmission)\b.{0,120}"
+    r"\b(?:confidential|privileged|intended|legally)",
+    r"(?:confidentiality|privacy|legal) (?:notice|disclaimer)",
+    r"disclaimer\s*:",
+    r"if you are not the (?:intended|named) ",
+    r"(?:please )?consider the environment",
+    r"please think of the environment",
+    r"diese (?:e-?mail|nachricht)\b.{0,80}vertraulich",
+    r"der inhalt dieser e-?mail",
+    r"ce (?:message|courriel|mail)\b.{0,100}confidentiel",
+    r"este (?:mensaje|correo|e-?mail)\b.{0,100}confiden",
+    r"esta mensagem\b.{0,100}confiden",
+    r"questo messaggio\b.{0,100}(?:riservat|confidenzial)",
+    r"(?:dit|deze) (?:bericht|e-?mail)\b.{0,100}vertrouwelijk",
+    r"registered (?:office|in england)\b",
+    r"(?:geschäftsführer|handelsregister|amtsgericht|sitz der gesellschaft)\b",
+)
+_OUTSIDE = (
+    r"\W{0,6}(?:caution|external|warning|attention|achtung|vorsicht|extern|important|notice"
+    r"|this (?:e-?mail|message))\b"
+    r".{0,80}(?:originated|outside (?:of )?(?:the|your|our)|external (?:e-?mail|sender|source|message)"
+    r"|externe[rn]? (?:e-?mail|absender)|außerhalb|from outside|don't often get)"
+)
+
+LINE_RULES: tuple[LineRule, ...] = (
+    _rule(
+        "quote",
+        "a line that starts with a quoting mark",
+        r"\s{0,3}(?:[A-Za-z]{0,3}[>＞]|\|\s|»)",
+        rest_too=False,
+    ),
+    _rule(
+        "original",
+        "Outlook's line above the mail that is answered",
+        rf"\W*[-_=*]{{2,}}\s*{_ORIGINAL}\s*[-_=*]{{2,}}",
+        rest_too=True,
+    ),
+    _rule(
+        "original",
+        "Outlook's line above the mail that is answered, in Chinese programs",
+        r"\W*-+\s*(?:原始邮件|原始郵件|原邮件|original)\s*-+",
+        rest_too=True,
+    ),
+    _rule(
+        "forward",
+        "the line above a forwarded mail",
+        rf"\W*[-_=*]{{2,}}\s*{_FORWARDED}\s*[-_=*]{{0,}}",
+        rest_too=True,
+    ),
+    _rule(
+        "forward",
+        "Apple Mail's line above a forwarded mail",
+        rf"\W{{0,3}}{_BEGIN_FORWARDED}.{{0,30}}[:：]?\s*$",
+        rest_too=True,
+    ),
+    _rule("marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
+    _rule("divider", "Outlook's line of underscores above the history", r"\s*_{10,}\s*$", rest_too=True),
+    _rule(
+        "signature",
+        "the signature delimiter (RFC 3676 section 4.3), also as clients bend it",
+        r"\s{0,2}(?:--|—|–|__|-{3,5})\s*$",
+        rest_too=True,
+    ),
+    _rule(
+        "banner",
+        "the name of the program or device",
+        rf"[\s*_<\[(]{{0,3}}{_SENT_FROM}[\s*_>\])]{{0,3}}$",
+        rest_too=False,
+    ),
+    _rule("warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),
+    _rule(
+        "warning",
+        "a mail gateway's mark",
+        r"\s*\[?(?:external|extern|externe)(?: e-?mail| sender)?\]?[:!]?\s*$",
+        rest_too=False,
+    ),
+    _rule("disclaimer", "a legal notice", rf"\W*{_DISCLAIMER}", rest_too=True),
+    _rule(
+        "closing",
+        "a closing formula; the name and the rest of a signature follow",
+        rf"\s*{_CLOSING}\s*(?:[,.!，。]|\s)*$",
+        rest_too=True,
+    ),
+)
+# A closing formula on the very first line is not one: "Cheers" may be all there is.
+NEEDS_TEXT_BEFORE = frozenset({"closing", "disclaimer"})
+
+# "On … wrote:". The verb, or an address followed by a colon together with a date, tells.
+WROTE = re.compile(
+    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|écrit|escribió|escribio|escribe|ha scritto|scrisse"
+    r"|escreveu|schreef|geschreven|napisał(?:a|\(a\))?|pisze|skrev|kirjoitti|napsal(?:a|\(a\))?|píše"
+    r"|написал(?:а|\(а\))?|пишет|пише|написав|написала|yazdı|a scris|írta)\b"
+    r"|写道|寫道|写到|のメール|さんは書きました|作成|작성|썼습니다|씀",
+    re.I,
+)
+ATTRIBUTION_STARTS = re.compile(
+    r"\W{0,3}(?:on|at|am|le|el|il|em|no dia|op|w dniu|dnia|den|dne|på|kl|da|se|в|у|date|mon|tue|wed|thu|fri"
+    r"|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|gio|sab|seg|ter|qua|qui"
+    r"|sex|ma|wo|za|zo|pon|wt|śr|czw|pt|ti|ke|to|pe|la|su|po|út|st|čt|pá|so|ne|пн|вт|ср|чт|пт|сб|вс|нд)\b"
+    r"[.,]?\s|\W{0,3}\d{1,4}\s?[-./年년]\s?\d|\W{0,3}\d{1,2} \w{3,12}",
+    re.I,
+)
+
+# Outlook's header block: label by kind. Three kinds in a few lines, or from and date, make a block.
+_LABELS: dict[str, tuple[str, ...]] = {
+    "from": (
+        *("from", "von", "de", "da", "van", "od", "fra", "från", "lähettäjä", "от", "від", "发件人"),
+        *("寄件者", "差出人", "보낸 사람", "kimden", "gönderen", "expéditeur", "mittente", "remetente"),
+    ),
+    "date": (
+        *("sent", "date", "gesendet", "datum", "envoyé", "envoyé le", "enviado", "enviado el", "fecha"),
+        *("enviada", "enviada em", "data", "inviato", "verzonden", "wysłano", "wysłane", "sendt", "dato"),
+        *("skickat", "lähetetty", "päiväys", "odesláno", "отправлено", "дата", "надіслано", "发送时间"),
+        *(
+            "日期",
+            "時間",
+            "寄件日期",
+            "送信日時",
+            "日付",
+            "보낸 날짜",
+            "날짜",
+            "gönderildi",
+            "tarih",
+            "gönderme tarihi",
+        ),
+        *("skickat den", "sendt den", "when"),
+    ),
+    "to": (
+        *("to", "an", "à", "a", "para", "aan", "do", "til", "till", "vastaanottaja", "komu", "кому"),
+        *(
+            "收件人",
+            "收件者",
+            "宛先",
+            "받는 사람",
+            "kime",
+            "alıcı",
+            "destinataire",
+            "destinatario",
+            "cc",
+            "kopie",
+        ),
+    ),
+    "subject": (
+        *("subject", "betreff", "objet", "asunto", "oggetto", "assunto", "onderwerp", "temat", "emne"),
+        *("ämne", "aihe", "předmět", "тема", "主题", "主旨", "件名", "제목", "konu"),
+    ),
+}
+LABEL_KINDS = {label: kind for kind, labels in _LABELS.items() for label in labels}
+LABEL = re.compile(r"[\s*_>]{0,4}([^\W\d_][\w ]{0,18}?)\s?\*?\s?[:：]")
