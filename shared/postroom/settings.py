@@ -12,6 +12,8 @@ from postroom.errors import Misconfigured
 from postroom.reply_token import TokenKey, TokenKeys
 
 PREFIX = "POSTROOM_"
+SECRETS_DIR = Path("/run/secrets")
+"""Where containers find secrets: the file `postroom_store_url` there stands for `POSTROOM_STORE_URL`."""
 
 
 class Settings(BaseSettings):
@@ -115,8 +117,9 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         Misconfigured: a variable has a wrong value; the text names each one and what is allowed.
     """
+    files = {"_secrets_dir": SECRETS_DIR} if SECRETS_DIR.is_dir() else {}
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**files, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = "; ".join(
             f"{PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
