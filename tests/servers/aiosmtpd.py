@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -77,7 +78,10 @@ class SmtpServer:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        self._controller.start()
+        with warnings.catch_warnings():
+            # It warns of AUTH without TLS, which some tests are about.
+            warnings.simplefilter("ignore", UserWarning)
+            self._controller.start()
 
     def stop(self) -> None:
         """End it; the mails stay."""

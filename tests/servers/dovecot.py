@@ -197,7 +197,7 @@ class Dovecot:
     def _fetch(self, user: str, folder: str, item: str) -> list[tuple[int, dict[bytes, Any]]]:
         with self.client(user) as client:
             client.select_folder(folder, readonly=True)
-            return sorted(client.fetch("1:*", [item]).items())
+            return sorted(client.fetch(client.search("ALL"), [item]).items())
 
     def _logs_in(self, account: Account) -> bool:
         client = imapclient.IMAPClient(self.host, port=self.port, ssl=False)

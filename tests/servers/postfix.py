@@ -49,7 +49,7 @@ class SmtpSink(Node):
 
     def count(self) -> int:
         """How many mails were taken, by the sink's own counter."""
-        counters = re.findall(rb"(\d+) mesg", self.folder.joinpath("server.log").read_bytes())
+        counters = re.findall(rb"mesg=(\d+)", self.folder.joinpath("server.log").read_bytes())
         return int(counters[-1]) if counters else 0
 
     def mails(self) -> list[KeptMail]:
