@@ -7,5 +7,5 @@ from postroom.topology import Topology
 
 
 def definitions(topology: Topology, vhost: str, users: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The definitions document. `users`: password hash by user (`fetcher`, `processor`, `sender`, `client`)."""
+    """The definitions document. `users`: password hash by user."""
     raise NotImplementedError
