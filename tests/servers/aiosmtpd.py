@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -78,10 +77,7 @@ class SmtpServer:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        with warnings.catch_warnings():
-            # It warns of AUTH without TLS, which some tests are about.
-            warnings.simplefilter("ignore", UserWarning)
-            self._controller.start()
+        self._controller.start()
 
     def stop(self) -> None:
         """End it; the mails stay."""
@@ -98,6 +94,17 @@ class SmtpServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    async def handle_MAIL(  # noqa: N802 - the name is aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Answer MAIL: only after AUTH, where a log-in is asked for."""
+        # Not by aiosmtpd's own option, which warns at each connection that AUTH without TLS is bad.
+        if self._behaviour.login is not None and not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 ok"
 
     async def handle_RCPT(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -124,11 +131,11 @@ class SmtpServer:
         return _AnyPort(
             self,
             hostname=self.host,
+            server_hostname="localhost",
             port=0,
             ssl_context=behaviour.implicit_tls,
             tls_context=behaviour.starttls,
             authenticator=self._authenticate,
-            auth_required=behaviour.login is not None,
             auth_require_tls=behaviour.starttls is not None,
         )
 
