@@ -24,6 +24,7 @@ def read_states(connection: Connection, ids: Sequence[str], limit: int) -> tuple
             account=row.account,
             subject=row.subject,
             approvers=tuple(person.address for person in people[row.id]),
+            choices=tuple(row.choices),
             state=row.state,
             decision=row.decision,
             decided_by=row.decided_by,
