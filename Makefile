@@ -41,7 +41,7 @@ bench: .venv/test.stamp ## Measure the whole way, beside a straightforward pipel
 containers: .venv/test.stamp ## Build the image and play the round trip through the compose file
 	$(BIN)/python -m tests.containers
 
-lock: .venv/run.stamp ## Write the lock files anew from pyproject.toml
+lock: .venv/bin/pip ## Write the lock files anew from pyproject.toml
 	@$(if $(UV),true,$(BIN)/pip install --quiet uv)
 	$(call compile,pyproject.toml --extra demo,requirements.lock)
 	$(call compile,pyproject.toml --extra demo --group dev,requirements-dev.lock)
