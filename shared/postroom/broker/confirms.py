@@ -45,14 +45,17 @@ class ConfirmedChannel(Generic[T]):
         self._blocked = ""
         self._watch_blocking(connection.connection)
 
-    def send(self, item: T, wire: Wire, exchange: str, routing_key: str, deadline: float) -> None:
-        """Publish one message, persistent and mandatory; waits while the broker holds publishers back.
+    def wait_unblocked(self, deadline: float) -> None:
+        """Wait while the broker holds publishers back.
 
         Raises:
-            Transient: It held us back until the deadline (monotonic).
+            Transient: It did so until the deadline (monotonic).
         """
         while self._blocked:
             self._wait(deadline)
+
+    def send(self, item: T, wire: Wire, exchange: str, routing_key: str) -> None:
+        """Publish one message, persistent and mandatory."""
         self._sent += 1
         self._pending[self._sent] = (item, (wire.message_id, exchange, routing_key))
         message = self._channel.prepare_message(

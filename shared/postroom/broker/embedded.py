@@ -307,7 +307,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         except NoQueue as error:
             raise _no_queue(queue, _BASIC_CONSUME) from error
         self.consumptions[tag] = Consumption(
-            tag, queue, queue_id, callback, on_cancel, no_ack, self._prefetch
+            self, tag, queue, queue_id, callback, on_cancel, no_ack, self._prefetch
         )
         return tag
 

@@ -6,8 +6,10 @@ and a returned message is remembered until its confirm comes.
 
 import logging
 import random
+import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -161,16 +163,16 @@ class _Call:
 
     def run(self, channel: ConfirmedChannel[Outgoing]) -> None:
         """Publish what is to do; what is unconfirmed after an error is still to do."""
-        waiting, self.todo = self.todo, []
-        position = 0
+        waiting, self.todo = deque(self.todo), []
         try:
-            for position, message in enumerate(waiting, 1):
-                self._send(channel, message)
+            while waiting:
+                channel.wait_unblocked(self.deadline)
+                self._send(channel, waiting.popleft())
                 channel.drain_to(self._window - 1, self.deadline)
             channel.drain_to(0, self.deadline)
         finally:
             self._note(channel.outcomes())
-            self.todo = channel.abandon() + waiting[position:]
+            self.todo = [*channel.abandon(), *waiting]
 
     def refused(self, reason: str) -> None:
         """The broker closed the channel because of one message: find out which."""
@@ -190,8 +192,8 @@ class _Call:
 
     def _send(self, channel: ConfirmedChannel[Outgoing], message: Outgoing) -> None:
         try:
-            channel.send(message, message.wire, message.exchange, message.routing_key, self.deadline)
-        except (TypeError, ValueError, amqp_errors.FrameSyntaxError) as error:
+            channel.send(message, message.wire, message.exchange, message.routing_key)
+        except (TypeError, ValueError, struct.error, amqp_errors.FrameSyntaxError) as error:
             # It cannot be written as AMQP at all; nothing of it went out.
             channel.withdraw()
             self._failed.append((message, f"{type(error).__name__}: {error}"))
