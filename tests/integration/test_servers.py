@@ -18,10 +18,12 @@ import pytest
 
 from tests.servers.aiosmtpd import Behaviour
 from tests.servers.dovecot import Account, Dovecot
+from tests.servers.missing import Missing, NotFound
 from tests.servers.nodes import Nodes
 from tests.servers.postgresql import Postgresql
 from tests.servers.process import Command, Process, accepts, free_port
 from tests.servers.rabbitmq import RabbitMq, Vhost
+from tests.servers.search import Recipe, Server, search
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -267,6 +269,57 @@ def test_a_missing_server_is_named_with_the_tests_that_did_not_run(
     assert "::test_with_a_marker" in summary
     assert "::test_with_a_fixture_only" in summary
     assert "1 passed, 2 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("there", "way"),
+    [
+        ({"url", "programs", "container", "packages"}, "url"),
+        ({"programs", "container", "packages"}, "programs"),
+        ({"container", "packages"}, "container"),
+        ({"packages"}, "programs"),
+    ],
+)
+def test_a_server_is_looked_for_in_order(tmp_path: Path, there: set[str], way: str) -> None:
+    world = _World(there)
+    start = search("a-server", world.recipe(), world, tmp_path)
+    assert start().handle == way
+
+
+def test_every_step_that_failed_gives_its_reason(tmp_path: Path) -> None:
+    world = _World(set())
+    with pytest.raises(NotFound) as failure:
+        search("a-server", world.recipe(), world, tmp_path)
+    assert failure.value.reasons == (
+        ("URL in the environment", "no url"),
+        ("programs on this machine", "no programs"),
+        ("container", "no container"),
+        ("Debian packages", "no packages"),
+    )
+
+
+class _World:
+    """A machine on which only some of the ways to a server are there."""
+
+    def __init__(self, there: set[str]) -> None:
+        self._there = set(there)
+
+    def recipe(self) -> Recipe:
+        return Recipe(
+            present=lambda: self._need("programs"),
+            start=lambda _folder: Server("programs"),
+            borrow=lambda: self._need("url"),
+            container=lambda _folder: Server(self._need("container")),
+        )
+
+    def install(self) -> None:
+        self._need("packages")
+        self._there.add("programs")
+
+    def _need(self, what: str) -> str:
+        if what not in self._there:
+            raise Missing(f"no {what}")
+        return what
 
 
 def test_a_port_that_was_free_takes_no_connection() -> None:

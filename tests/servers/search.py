@@ -17,9 +17,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tests.servers.debian import Debian
 from tests.servers.missing import Missing, NotFound
 
 WITHOUT_VARIABLE = "POSTROOM_TEST_WITHOUT"
@@ -31,6 +30,13 @@ class Server:
 
     handle: Any
     close: Callable[[], None] = lambda: None
+
+
+class Packages(Protocol):
+    """What brings the programs of servers onto this machine."""
+
+    def install(self) -> None:
+        """Install all of them; raises `Missing` if that does not go."""
 
 
 # Looking and starting are two steps: a test that only needs the programs waits for no start.
@@ -49,14 +55,14 @@ class Recipe:
         packaged: Whether a Debian package brings the programs.
     """
 
-    present: Callable[[], None]
+    present: Callable[[], object]
     start: Callable[[Path], Server]
     borrow: Callable[[], Any] | None = None
     container: Callable[[Path], Server] | None = None
     packaged: bool = True
 
 
-def search(name: str, recipe: Recipe, debian: Debian, folder: Path) -> Start:
+def search(name: str, recipe: Recipe, packages: Packages, folder: Path) -> Start:
     """Take the first step that leads to the shared server called `name`.
 
     Raises:
@@ -69,11 +75,11 @@ def search(name: str, recipe: Recipe, debian: Debian, folder: Path) -> Start:
     if recipe.container is not None:
         steps.append(("container", lambda: _contained(recipe, folder)))
     if recipe.packaged:
-        steps.append(("Debian packages", lambda: _installed(recipe, debian, folder)))
+        steps.append(("Debian packages", lambda: _installed(recipe, packages, folder)))
     return _first(name, steps)
 
 
-def search_programs(name: str, recipe: Recipe, debian: Debian) -> None:
+def search_programs(name: str, recipe: Recipe, packages: Packages) -> None:
     """Come by the programs of a server, to start private ones.
 
     Raises:
@@ -84,7 +90,7 @@ def search_programs(name: str, recipe: Recipe, debian: Debian) -> None:
         name,
         [
             ("programs on this machine", lambda: _programs(recipe, nowhere)),
-            ("Debian packages", lambda: _installed(recipe, debian, nowhere)),
+            ("Debian packages", lambda: _installed(recipe, packages, nowhere)),
         ],
     )
 
@@ -119,8 +125,8 @@ def _contained(recipe: Recipe, folder: Path) -> Start:
     return lambda: server
 
 
-def _installed(recipe: Recipe, debian: Debian, folder: Path) -> Start:
-    debian.install()
+def _installed(recipe: Recipe, packages: Packages, folder: Path) -> Start:
+    packages.install()
     return _programs(recipe, folder)
 
 
