@@ -5,6 +5,7 @@ parts, no comments, no literals. Whatever else a stranger's mail may carry is th
 """
 
 import re
+import string
 from typing import Annotated
 
 import idna
@@ -12,9 +13,12 @@ from pydantic import AfterValidator
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 MAX_LOCAL_BYTES = 64  # RFC 5321 section 4.5.3.1.1
 MAX_ADDRESS_BYTES = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
+MAX_DOMAIN_CHARS = 253
+_SHOWN_CHARS = 100
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def normal_domain(domain: str) -> str:
@@ -23,13 +27,15 @@ def normal_domain(domain: str) -> str:
     Raises:
         ValueError: it is no domain name.
     """
+    if len(domain) > MAX_DOMAIN_CHARS + 1:
+        raise ValueError(f"a domain name has at most {MAX_DOMAIN_CHARS} characters")
     try:
         ascii_form = idna.encode(domain.rstrip("."), uts46=True).decode().lower()
-    except idna.IDNAError:
+    except UnicodeError:  # idna's own errors are of this kind too
         # Names with an underscore or two hyphens exist in practice though IDNA 2008 refuses them.
         ascii_form = domain.rstrip(".").lower()
     labels = ascii_form.split(".")
-    if not all(_LABEL.fullmatch(label) for label in labels) or len(ascii_form) > 253:
+    if not all(_LABEL.fullmatch(label) for label in labels) or len(ascii_form) > MAX_DOMAIN_CHARS:
         raise ValueError(f"{domain!r} is not a domain name")
     return ascii_form
 
@@ -40,6 +46,8 @@ def normal_address(text: str) -> str:
     Raises:
         ValueError: the text is not exactly one address; the sentence says why.
     """
+    if len(text) > 2 * MAX_ADDRESS_BYTES:
+        raise ValueError(f"{text[:_SHOWN_CHARS]!r}… is longer than {MAX_ADDRESS_BYTES} bytes")
     local, at, domain = text.strip().rpartition("@")
     if not at or not local or not domain:
         raise ValueError(f"{text!r} is not a mail address: expected name@domain")
@@ -54,8 +62,17 @@ def normal_address(text: str) -> str:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses are the same mailbox: domains and local parts compared without case."""
-    return one.casefold() == other.casefold()
+    """Whether two addresses are the same mailbox: compared without the case of ASCII letters.
+
+    Only of ASCII letters: full case folding makes `straße` and `strasse`, or a Kelvin sign and a k, the same,
+    and they may be two people's mailboxes.
+    """
+    return fold_case(one) == fold_case(other)
+
+
+def fold_case(text: str) -> str:
+    """The text with the letters A to Z in lower case and everything else as it is."""
+    return text.translate(_LOWER)
 
 
 def with_tag(address: str, tag: str) -> str:

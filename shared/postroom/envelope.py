@@ -20,10 +20,16 @@ from postroom.messages import MESSAGES, MailReceived, Message
 PREFIX = "cloudEvents_"
 JSON = "application/json"
 RFC822 = "message/rfc822"
-_TYPE = re.compile(r"postroom\.([a-z_]+\.[a-z_]+)\.v(\d+)")
+_TYPE = re.compile(r"postroom\.([a-z_]+\.[a-z_]+)\.v([0-9]{1,6})")
 _MAIL_FIELDS = {
     name: name.replace("_", "") for name in MailReceived.model_fields if name not in ("content", "dataref")
 }
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SHOWN_CHARS = 100
+_SHOWN_FAULTS = 5
+MAX_ATTRIBUTE_CHARS = 200
+"""Of ids and their like: they are keys in the store and headers of quarantined messages."""
 
 M = TypeVar("M", bound=Message)
 
@@ -131,9 +137,9 @@ def decode(wire: Wire) -> Envelope[Message]:
         source=_required(attributes, "source"),
         time=_moment(_required(attributes, "time")),
         message=message,
-        correlation_id=str(attributes.get("correlationid") or own_id),
-        causation_id=attributes.get("causationid"),
-        traceparent=attributes.get("traceparent"),
+        correlation_id=_optional(attributes, "correlationid") or own_id,
+        causation_id=_optional(attributes, "causationid"),
+        traceparent=_optional(attributes, "traceparent"),
     )
 
 
@@ -145,20 +151,19 @@ def with_header(wire: Wire, name: str, value: str | int) -> Wire:
 def _model(attributes: Mapping[str, Any]) -> type[Message]:
     version = attributes.get("specversion")
     if version != "1.0":
-        raise Undecodable(f"specversion is {version!r}: only CloudEvents 1.0 is understood")
+        raise Undecodable(f"specversion is {_shown(version)}: only CloudEvents 1.0 is understood")
     text = _required(attributes, "type")
     match = _TYPE.fullmatch(text)
     model = MESSAGES.get(match.group(1)) if match else None
     if match is None or model is None:
-        raise Undecodable(f"type {text!r} is unknown")
+        raise Undecodable(f"type {_shown(text)} is unknown")
     if int(match.group(2)) != model.VERSION:
-        raise Undecodable(f"type {text!r}: only version {model.VERSION} is understood")
+        raise Undecodable(f"type {_shown(text)}: only version {model.VERSION} is understood")
     return model
 
 
 def _json(wire: Wire, model: type[Message]) -> Message:
-    if wire.content_type.partition(";")[0].strip().lower() != JSON:
-        raise Undecodable(f"content type is {wire.content_type!r}: {model.TYPE} must be {JSON}")
+    _check_content_type(wire, model, JSON)
     try:
         return model.model_validate_json(wire.body)
     except ValidationError as error:
@@ -166,8 +171,7 @@ def _json(wire: Wire, model: type[Message]) -> Message:
 
 
 def _mail(wire: Wire, attributes: Mapping[str, Any]) -> Message:
-    if wire.content_type.partition(";")[0].strip().lower() != RFC822:
-        raise Undecodable(f"content type is {wire.content_type!r}: mail.received must be {RFC822}")
+    _check_content_type(wire, MailReceived, RFC822)
     fields = {name: attributes[key] for name, key in _MAIL_FIELDS.items() if key in attributes}
     dataref = attributes.get("dataref")
     try:
@@ -179,28 +183,61 @@ def _mail(wire: Wire, attributes: Mapping[str, Any]) -> Message:
 
 
 def explain(error: ValidationError) -> str:
-    """Every fault of a validation in one sentence: field, what is wrong. Values are not repeated."""
-    return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'the message'}: {fault['msg'].removeprefix('Value error, ')}"
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    )
+    """The first faults of a validation in one sentence: field, what is wrong.
+
+    Bounded, since it becomes a header of the quarantined message and a line in the log.
+    """
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    sentences = [
+        f"{_cut('.'.join(map(str, fault['loc']))) or 'the message'}: {_cut(_said(fault['msg']))}"
+        for fault in faults[:_SHOWN_FAULTS]
+    ]
+    if len(faults) > _SHOWN_FAULTS:
+        sentences.append(f"and {len(faults) - _SHOWN_FAULTS} more faults")
+    return "; ".join(sentences)
+
+
+def _said(text: str) -> str:
+    return text.removeprefix("Value error, ")
+
+
+def _cut(text: str, limit: int = 2 * _SHOWN_CHARS) -> str:
+    clean = _CONTROL.sub(" ", text)
+    return clean if len(clean) <= limit else f"{clean[:limit]}…"
+
+
+def _shown(value: object) -> str:
+    """What is quoted of a stranger's value in a sentence."""
+    return _cut(repr(value[:_SHOWN_CHARS] if isinstance(value, str | bytes) else value), _SHOWN_CHARS + 20)
+
+
+def _check_content_type(wire: Wire, model: type[Message], expected: str) -> None:
+    if str(wire.content_type).partition(";")[0].strip().lower() != expected:
+        raise Undecodable(f"content type is {_shown(wire.content_type)}: {model.TYPE} must be {expected}")
 
 
 def _required(attributes: Mapping[str, Any], name: str) -> str:
     value = attributes.get(name)
     if not isinstance(value, str) or not value:
         raise Undecodable(f"attribute {name!r} is missing or no text")
+    if len(value) > MAX_ATTRIBUTE_CHARS or _CONTROL.search(value):
+        limit = f"at most {MAX_ATTRIBUTE_CHARS} characters and no control characters are allowed"
+        raise Undecodable(f"attribute {name!r} is {_shown(value)}: {limit}")
     return value
+
+
+def _optional(attributes: Mapping[str, Any], name: str) -> str | None:
+    return None if attributes.get(name) in (None, "") else _required(attributes, name)
 
 
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Undecodable(f"time {text!r} is no RFC 3339 timestamp") from error
-    if moment.tzinfo is None:
-        raise Undecodable(f"time {text!r} has no offset")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is None:
+            raise Undecodable(f"time {_shown(text)} has no offset")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Undecodable(f"time {_shown(text)} is no RFC 3339 timestamp") from error
 
 
 def _written(moment: datetime) -> str:

@@ -7,10 +7,18 @@ each type name to its model: a new message is a new class here and nothing else.
 
 import re
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from postroom.addresses import Address, same_address
 
@@ -19,6 +27,8 @@ SendLane = Literal["transactional", "bulk"]
 DEFAULT_CHOICES = ("approve", "reject")
 MAX_APPROVERS = 50
 MAX_BODY_CHARS = 100_000
+MAX_QUOTED_CHARS = 2000
+_YEARS = (1970, 9998)
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -35,9 +45,34 @@ def _plain_text(text: str) -> str:
     return text
 
 
+def _quoted(text: object) -> object:
+    r"""What a stranger wrote, made harmless: no control characters but \n and \t, no half characters."""
+    if not isinstance(text, str):
+        return text
+    whole = text.replace("\r\n", "\n").encode("utf-8", "replace").decode()
+    return _UNSAFE.sub(" ", whole)[:MAX_BODY_CHARS]
+
+
+def _quoted_line(text: object) -> object:
+    clean = _quoted(text)
+    return " ".join(clean.split())[:MAX_QUOTED_CHARS] if isinstance(clean, str) else clean
+
+
+def _utc(moment: datetime) -> datetime:
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise ValueError(f"must be a time in the years {_YEARS[0]} to {_YEARS[1]}")
+    return moment.astimezone(UTC)
+
+
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_one_line)]
 ShortLine = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
-Text = Annotated[str, StringConstraints(max_length=MAX_BODY_CHARS), AfterValidator(_plain_text)]
+Text = Annotated[
+    str, StringConstraints(max_length=MAX_BODY_CHARS), AfterValidator(_plain_text)
+]  # Quoted from mails and servers: cleaned and cut rather than refused, or a stranger could make us fail.
+Quoted = Annotated[str, BeforeValidator(_quoted)]
+QuotedLine = Annotated[str, BeforeValidator(_quoted_line)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ApprovalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 Choice = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w-]{0,31}$")]
@@ -82,7 +117,7 @@ class ApprovalRequest(Command):
     body: Text = ""
     choices: Annotated[tuple[Choice, ...], Field(min_length=2, max_length=10)] = DEFAULT_CHOICES
     requester: ShortLine = ""
-    deadline: AwareDatetime | None = None
+    deadline: UtcTime | None = None
 
     def model_post_init(self, _context: Any) -> None:
         """Refuse lists that name one approver or one choice twice."""
@@ -125,7 +160,7 @@ class ApprovalMail(BaseModel):
     body: Text
     choices: tuple[Choice, ...]
     requester: ShortLine
-    deadline: AwareDatetime | None
+    deadline: UtcTime | None
     reply_token: str
 
 
@@ -137,7 +172,7 @@ class HelpMail(BaseModel):
     approval_id: ApprovalId
     subject: Line
     choices: tuple[Choice, ...]
-    understood: Text
+    understood: Quoted
     reply_token: str
     in_reply_to: ShortLine = ""
 
@@ -166,7 +201,7 @@ class MailSend(Command):
     recipient: Address
     content: MailContent
     lane: SendLane = "transactional"
-    written_at: AwareDatetime
+    written_at: UtcTime
 
 
 # Commands to the fetcher
@@ -265,7 +300,7 @@ class MailReceived(Event):
     uid: Uid
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
-    arrived_at: AwareDatetime
+    arrived_at: UtcTime
     lane: Lane
     truncated: bool = False
     content: bytes | None = Field(default=None, repr=False)
@@ -283,8 +318,8 @@ class MailEvent(Event):
     account: AccountName
     mail_id: str
     sha256: Sha256
-    sender: str | None
-    reason: str
+    sender: QuotedLine | None
+    reason: QuotedLine
 
 
 class MailAccepted(MailEvent):
@@ -304,7 +339,7 @@ class MailDeferred(MailEvent):
 
     TYPE: ClassVar[str] = "mail.deferred"
 
-    until: AwareDatetime
+    until: UtcTime
 
 
 class MailIgnored(MailEvent):
@@ -349,7 +384,7 @@ class MailFailed(SendEvent):
 
     attempts: Annotated[int, Field(ge=1)]
     reason_code: str
-    reason: str
+    reason: QuotedLine
 
 
 class MailUncertain(SendEvent):
@@ -357,7 +392,7 @@ class MailUncertain(SendEvent):
 
     TYPE: ClassVar[str] = "mail.uncertain"
 
-    reason: str
+    reason: QuotedLine
 
 
 class MailBounced(SendEvent):
@@ -366,7 +401,7 @@ class MailBounced(SendEvent):
     TYPE: ClassVar[str] = "mail.bounced"
 
     reason_code: str
-    reason: str
+    reason: QuotedLine
 
 
 class MailboxDone(Event):
@@ -381,7 +416,7 @@ class MailboxDone(Event):
     uidvalidity: Uid | None = None
     done: tuple[Uid, ...] = ()
     vanished: tuple[Uid, ...] = ()
-    refused: str = ""
+    refused: QuotedLine = ""
     found: bool | None = None
 
 
@@ -389,8 +424,8 @@ class FolderInfo(BaseModel):
     """One folder of an account with its SPECIAL-USE attributes (RFC 6154)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
-    attributes: tuple[str, ...]
+    name: Quoted
+    attributes: tuple[QuotedLine, ...]
 
 
 class AccountFoldersListed(Event):
@@ -422,7 +457,7 @@ class ApprovalRequested(ApprovalEvent):
 
     approvers: tuple[Address, ...]
     subject: Line
-    deadline: AwareDatetime
+    deadline: UtcTime
 
 
 class ApprovalRefused(Event):
@@ -432,7 +467,7 @@ class ApprovalRefused(Event):
 
     approval_id: str
     field: str
-    reason: str
+    reason: QuotedLine
 
 
 class ApprovalDecided(ApprovalEvent):
@@ -442,10 +477,10 @@ class ApprovalDecided(ApprovalEvent):
 
     decision: Choice
     approver: Address
-    comment: Text
+    comment: Quoted
     mail_id: str
     sha256: Sha256
-    decided_at: AwareDatetime
+    decided_at: UtcTime
 
 
 class ApprovalUnclear(ApprovalEvent):
@@ -456,7 +491,7 @@ class ApprovalUnclear(ApprovalEvent):
     approver: Address
     mail_id: str
     reason_code: str
-    understood: Text
+    understood: Quoted
 
 
 class ApprovalReminded(ApprovalEvent):
@@ -472,7 +507,7 @@ class ApprovalExpired(ApprovalEvent):
 
     TYPE: ClassVar[str] = "approval.expired"
 
-    deadline: AwareDatetime
+    deadline: UtcTime
 
 
 class ApprovalCancelled(ApprovalEvent):
@@ -490,7 +525,7 @@ class ApprovalNeedsConfirmation(ApprovalEvent):
 
     approver: Address
     mail_id: str
-    reason: str
+    reason: QuotedLine
 
 
 class ApprovalState(BaseModel):
@@ -501,13 +536,14 @@ class ApprovalState(BaseModel):
     account: AccountName
     subject: Line
     approvers: tuple[Address, ...]
+    choices: tuple[Choice, ...]
     state: Literal["pending", "decided", "expired", "cancelled"]
     decision: str | None
     decided_by: str | None
-    comment: str | None
-    requested_at: AwareDatetime
-    deadline: AwareDatetime
-    decided_at: AwareDatetime | None
+    comment: Quoted | None
+    requested_at: UtcTime
+    deadline: UtcTime
+    decided_at: UtcTime | None
     undelivered: tuple[Address, ...] = ()
 
 
@@ -529,9 +565,9 @@ class AccountStatusChanged(Event):
     side: Literal["imap", "smtp"]
     colour: Literal["grey", "green", "red"]
     reason_code: str
-    sentence: str
-    since: AwareDatetime
-    next_try_at: AwareDatetime | None = None
+    sentence: QuotedLine
+    since: UtcTime
+    next_try_at: UtcTime | None = None
 
 
 def _concrete(root: type[Message]) -> list[type[Message]]:

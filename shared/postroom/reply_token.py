@@ -14,10 +14,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-TOKEN = re.compile(r"(?<![a-z0-9])pr([a-z2-7]{40})(?![a-z0-9])", re.IGNORECASE)
+from postroom.addresses import fold_case
+
+# ASCII, since a long s or a Kelvin sign would otherwise count as letters of the other case.
+TOKEN = re.compile(r"(?<![a-z0-9])pr([a-z2-7]{40})(?![a-z0-9])", re.IGNORECASE | re.ASCII)
 _TOKEN_BYTES = re.compile(TOKEN.pattern.encode(), re.IGNORECASE)
 _REF_BYTES = 8
 _MAC_BYTES = 16
+MAX_FOUND = 50
+"""A mail of ours carries one token; of one with hundreds no more than this are looked at."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,13 @@ def parse_token(text: str) -> ParsedToken | None:
 
 
 def find_tokens(texts: Iterable[str]) -> tuple[ParsedToken, ...]:
-    """All different tokens in the texts, in order of appearance."""
-    found = {}
-    for text in texts:
-        for match in TOKEN.finditer(text):
-            parsed = _parsed(match.group(1))
-            found[parsed.text] = parsed
+    """The different tokens in the texts, in order of appearance, `MAX_FOUND` at most."""
+    found: dict[str, ParsedToken] = {}
+    for match in (match for text in texts for match in TOKEN.finditer(text)):
+        parsed = _parsed(match.group(1))
+        found[parsed.text] = parsed
+        if len(found) == MAX_FOUND:
+            break
     return tuple(found.values())
 
 
@@ -126,5 +132,5 @@ def _mac(key: TokenKey, ref: str, claim: TokenClaim) -> bytes:
 def _canonical(claim: TokenClaim) -> bytes:
     """Length-prefixed fields, so that no two claims have the same bytes."""
     expires = str(int(claim.expires_at.timestamp()))
-    fields = (claim.approval_id, claim.approver.casefold(), claim.content_hash, expires)
+    fields = (claim.approval_id, fold_case(claim.approver), claim.content_hash, expires)
     return b"".join(len(data := field.encode()).to_bytes(4, "big") + data for field in fields)
