@@ -6,9 +6,11 @@ is told to stop, or when the test run dies. So no image but the server's own is 
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 GUARD = """
-import signal, sys, docker
+import signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("ready", flush=True)
+import docker
 client = docker.from_env()
 signal.sigwait([signal.SIGTERM])
 client.containers.get(sys.argv[1]).remove(force=True, v=True)
@@ -42,6 +46,14 @@ def engine() -> None:
     except Exception as error:
         raise Missing(f"no Docker engine answers ({_short(error)})") from error
     client.close()
+
+
+def container_class(module: str, name: str) -> type[DockerContainer]:
+    """A class of testcontainers; some of its modules warn of their own age when imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found: type[DockerContainer] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def start(container: DockerContainer, folder: Path) -> Callable[[], None]:
@@ -72,7 +84,9 @@ def start(container: DockerContainer, folder: Path) -> Callable[[], None]:
 
 def _guard(container: str, folder: Path) -> Process:
     arguments = [sys.executable, "-c", GUARD, container]
-    return Process(Command(arguments, folder, stop_signal=signal.SIGTERM, grace_s=20))
+    process = Process(Command(arguments, folder, stop_signal=signal.SIGTERM, grace_s=20))
+    process.wait_ready(lambda: "ready" in process.log_tail(), 20, "the container's guard")
+    return process
 
 
 def _short(error: BaseException) -> str:

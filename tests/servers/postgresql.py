@@ -134,9 +134,8 @@ def _borrow() -> Postgresql:
 
 def _contain(folder: Path) -> Server:
     containers.engine()
-    from testcontainers.community.postgres import PostgresContainer
-
-    container = PostgresContainer(IMAGE, driver="psycopg")
+    image = containers.container_class("testcontainers.community.postgres", "PostgresContainer")
+    container = image(IMAGE, driver="psycopg")
     end = containers.start(container, folder)
     return Server(Postgresql(container.get_connection_url()), end)
 

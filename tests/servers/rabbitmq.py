@@ -228,9 +228,8 @@ def _borrow() -> RabbitMq:
 
 def _contain(folder: Path) -> Server:
     containers.engine()
-    from testcontainers.community.rabbitmq import RabbitMqContainer
-
-    container = RabbitMqContainer(IMAGE).with_exposed_ports(5672, 15672)
+    image = containers.container_class("testcontainers.community.rabbitmq", "RabbitMqContainer")
+    container = image(IMAGE).with_exposed_ports(5672, 15672)
     end = containers.start(container, folder)
     host = container.get_container_host_ip()
     credentials = f"{container.username}:{container.password}"
