@@ -1,0 +1,27 @@
+"""The console's commands, wired together."""
+
+import click
+
+from postroom_console.accounts import accounts, config
+from postroom_console.approvals import approvals
+from postroom_console.demo import demo
+from postroom_console.faults import Group
+from postroom_console.services import MODULES, service_command
+from postroom_console.store import migrate
+from postroom_console.topology import topology
+from postroom_console.up import up
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="postroom")
+def main() -> None:
+    """Postroom: programs ask for approval by mail, people answer by replying.
+
+    Settings come from the environment (POSTROOM_…); state lies in .postroom in the current folder.
+    """
+
+
+for command in (up, demo, approvals, accounts, config, topology, migrate):
+    main.add_command(command)
+for name in MODULES:
+    main.add_command(service_command(name))

@@ -1,0 +1,220 @@
+"""`postroom approvals …`: ask, list, show, wait, cancel; over the broker only."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from postroom.client import Client
+from postroom.clock import utc_now
+from postroom.messages import ApprovalState
+from postroom.settings import read_settings
+from postroom_console.faults import FAILED, OK
+from postroom_console.terminal import make_console
+
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_COLOURS = {"pending": "yellow", "decided": "green", "expired": "red", "cancelled": "dim"}
+CANCEL_S = 10.0
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@click.group("approvals")
+def approvals() -> None:
+    """Ask people for approval by mail, and see what they answered."""
+
+
+class Deadline(click.ParamType[datetime]):
+    """A duration from now (`30m`, `2d`) or an ISO 8601 time; without an offset it is local time."""
+
+    name = "deadline"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> datetime:
+        """The moment, in UTC."""
+        text = str(value).strip()
+        match = _DURATION.fullmatch(text)
+        if match:
+            return utc_now() + timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r}: expected a duration (30s, 15m, 4h, 2d) or a time (2026-01-31T18:00+01:00)")
+
+
+@approvals.command("request")
+@click.option("--account", required=True, help="The account that mails and that gets the replies.")
+@click.option("--to", "approvers", required=True, multiple=True, help="Who may decide; may be repeated.")
+@click.option("--subject", required=True, help="One line.")
+@click.option("--body", default="", help="What there is to decide; - reads standard input.")
+@click.option("--id", "approval_id", help="Your own id: a repeat with the same id asks nobody twice.")
+@click.option("--choice", "choices", multiple=True, help="An answer; repeat. Default: approve, reject.")
+@click.option("--deadline", type=Deadline(), help="2d, 4h, 15m, or an ISO time.")
+@click.option("--requester", default="", help="Who or what asks, as the mail shall say.")
+@click.option("--wait", "wait_for_it", is_flag=True, help="Wait for the answer and exit as `wait` does.")
+@as_json
+def request(
+    account: str,
+    approvers: tuple[str, ...],
+    subject: str,
+    body: str,
+    approval_id: str | None,
+    choices: tuple[str, ...],
+    deadline: datetime | None,
+    requester: str,
+    wait_for_it: bool,
+    as_json: bool,
+) -> None:
+    """Ask people; each gets a mail, and the first who decides, decides.
+
+    Exit codes: 0 asked, 2 refused (the field is named), 3 no processor answered. With --wait those of `wait`.
+    """
+    fields = {
+        "id": approval_id,
+        "choices": choices or None,
+        "account": account,
+        "approvers": approvers,
+        "subject": subject,
+        "body": sys.stdin.read() if body == "-" else body,
+        "deadline": deadline,
+        "requester": requester,
+    }
+    with open_client() as client:
+        requested = client.request(**{name: value for name, value in fields.items() if value is not None})  # type: ignore[arg-type]
+        if not wait_for_it:
+            shown = {"id": requested.approval_id, "deadline": requested.deadline.isoformat()}
+            click.echo(json.dumps(shown) if as_json else requested.approval_id)
+            return
+        if not as_json:
+            click.echo(f"{requested.approval_id}: asked {', '.join(requested.approvers)}; waiting", err=True)
+        state = client.wait(requested.approval_id)
+    _finish(state, as_json)
+
+
+@approvals.command("wait")
+@click.argument("approval_id", metavar="ID")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds; without, for ever.")
+@as_json
+def wait(approval_id: str, timeout_s: float | None, as_json: bool) -> None:
+    """Wait until somebody decided.
+
+    Exit codes: 0 approved (the first choice), 1 decided otherwise, expired or cancelled, 2 no such approval,
+    3 no answer in time.
+    """
+    with open_client() as client:
+        state = client.wait(approval_id, timeout_s)
+    _finish(state, as_json)
+
+
+@approvals.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@as_json
+def list_approvals(limit: int, as_json: bool) -> None:
+    """List the newest approvals."""
+    with open_client() as client:
+        states = client.states(limit=limit).approvals
+    if as_json:
+        click.echo(json.dumps([state.model_dump(mode="json") for state in states], indent=2))
+    elif states:
+        make_console().print(_table(states))
+    else:
+        click.echo("no approvals yet; ask with `postroom approvals request`")
+
+
+@approvals.command("show")
+@click.argument("approval_id", metavar="ID")
+@as_json
+def show(approval_id: str, as_json: bool) -> None:
+    """Show how one approval stands. Exit code 2 if there is none of this id."""
+    with open_client() as client:
+        _print(client.state(approval_id), as_json)
+
+
+@approvals.command("cancel")
+@click.argument("approval_id", metavar="ID")
+@click.option("--reason", default="", help="One line.")
+@as_json
+def cancel(approval_id: str, reason: str, as_json: bool) -> None:
+    """Withdraw a pending approval. Exit code 1 if it was decided or had expired before."""
+    with open_client() as client:
+        client.state(approval_id)
+        client.cancel(approval_id, reason)
+        state = client.wait(approval_id, CANCEL_S)
+    _print(state, as_json)
+    click.get_current_context().exit(OK if state.state == "cancelled" else FAILED)
+
+
+def open_client() -> Client:
+    """A client for the broker of the settings."""
+    settings = read_settings()
+    return Client(settings.broker, shards=settings.shards, name="console")
+
+
+def _finish(state: ApprovalState, as_json: bool) -> None:
+    _print(state, as_json)
+    approved = state.state == "decided" and state.decision == state.choices[0]
+    click.get_current_context().exit(OK if approved else FAILED)
+
+
+def _print(state: ApprovalState, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(state.model_dump(mode="json"), indent=2))
+    else:
+        print_state(make_console(), state)
+
+
+def print_state(console: Console, state: ApprovalState) -> None:
+    """One approval, a line for each thing that is known."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _rows(state):
+        if value:
+            grid.add_row(name, value)
+    console.print(grid)
+
+
+def _rows(state: ApprovalState) -> Sequence[tuple[str, str]]:
+    return (
+        ("id", state.id),
+        ("subject", state.subject),
+        ("account", state.account),
+        ("approvers", ", ".join(state.approvers)),
+        ("choices", ", ".join(state.choices)),
+        ("state", state.state),
+        ("decision", state.decision or ""),
+        ("decided by", state.decided_by or ""),
+        ("comment", state.comment or ""),
+        ("requested", _local(state.requested_at)),
+        ("deadline", _local(state.deadline)),
+        ("decided", _local(state.decided_at)),
+    )
+
+
+def _table(states: Sequence[ApprovalState]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column, overflow in (("ID", "fold"), ("STATE", "fold"), ("BY", "fold"), ("REQUESTED", "fold")):
+        table.add_column(column, overflow=overflow)  # type: ignore[arg-type]
+    table.add_column("SUBJECT", overflow="ellipsis", no_wrap=True)
+    for state in states:
+        told = state.decision or state.state
+        table.add_row(
+            state.id,
+            Text(told, style=_COLOURS[state.state]),
+            state.decided_by or "",
+            _local(state.requested_at),
+            state.subject,
+        )
+    return table
+
+
+def _local(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""

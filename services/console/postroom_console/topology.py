@@ -1,0 +1,84 @@
+"""`postroom topology apply|check|definitions`: the broker's exchanges and queues."""
+
+import json
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from postroom.broker import declare, probe
+from postroom.broker.definitions import definitions as make_definitions
+from postroom.settings import Settings, read_settings
+from postroom.topology import Topology
+from postroom.topology import topology as make_topology
+from postroom_console.faults import FAILED
+from postroom_console.terminal import make_console
+
+_VERDICTS = {True: ("ok", "green"), False: ("failed", "red bold"), None: ("skipped", "dim")}
+
+shards_option = click.option(
+    "--shards", type=click.IntRange(1, 256), help="Fetcher shards; default: POSTROOM_SHARDS, else 4."
+)
+
+
+@click.group("topology")
+def topology() -> None:
+    """Make, check or export the broker's exchanges and queues."""
+
+
+@topology.command("apply")
+@shards_option
+def apply(shards: int | None) -> None:
+    """Declare everything that is missing; harmless to repeat."""
+    settings = read_settings()
+    applied = apply_topology(settings, _topology(settings, shards))
+    click.echo(f"{applied.exchanges} exchanges, {applied.queues} queues, {applied.policies} policies")
+    for sentence in applied.skipped:
+        click.echo(f"skipped: {sentence}")
+
+
+@topology.command("check")
+@shards_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def check(shards: int | None, as_json: bool) -> None:
+    """Probe the broker stage by stage. Exit code 1 if a check failed."""
+    settings = read_settings()
+    checks = probe.probe(settings.broker, _topology(settings, shards))
+    if as_json:
+        click.echo(json.dumps([vars(each) for each in checks], indent=2))
+    else:
+        make_console().print(_table(checks))
+    if any(each.ok is False for each in checks):
+        click.get_current_context().exit(FAILED)
+
+
+@topology.command("definitions")
+@shards_option
+@click.option("--vhost", default="/", show_default=True)
+def definitions(shards: int | None, vhost: str) -> None:
+    """Print the definitions for import at RabbitMQ's start (`load_definitions`)."""
+    settings = read_settings()
+    click.echo(json.dumps(make_definitions(_topology(settings, shards), vhost), indent=2))
+
+
+def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
+    """Declare the topology at the broker of the settings."""
+    management = settings.broker_management_url
+    return declare.apply(
+        settings.broker, wanted, management_url=management.get_secret_value() if management else None
+    )
+
+
+def _topology(settings: Settings, shards: int | None) -> Topology:
+    return make_topology(shards or settings.shards)
+
+
+def _table(checks: tuple[probe.Check, ...]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for each in checks:
+        word, style = _VERDICTS[each.ok]
+        told = Text(each.detail)
+        if each.advice:
+            told.append(f"\n→ {each.advice}", style="bold")
+        table.add_row(Text(word, style=style), each.name, Text(f"{each.milliseconds:.1f} ms"), told)
+    return table

@@ -1,0 +1,131 @@
+"""`postroom up`: the whole pipeline on this machine under one supervisor."""
+
+import sys
+import threading
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from postroom.accounts_file import read_accounts
+from postroom.errors import PostroomError
+from postroom.settings import PREFIX, Settings, read_settings
+from postroom_console.accounts import account_warnings
+from postroom_console.ending import Ending
+from postroom_console.extra import check_extra
+from postroom_console.faults import FAILED, OK
+from postroom_console.page import Page
+from postroom_console.service_log import to_terminal
+from postroom_console.stack import Stack
+from postroom_console.terminal import make_console
+
+
+@click.command("up")
+def up() -> None:
+    """Run fetcher, processor and sender as separate processes; Ctrl-C ends them.
+
+    With an accounts file (POSTROOM_ACCOUNTS, or accounts.yaml in this folder) on real mailboxes; without,
+    with a mail server of its own on this machine, after showing one round trip.
+    """
+    settings = read_settings()
+    if "accounts" in settings.model_fields_set or settings.accounts.exists():
+        sys.exit(_run_real(settings))
+    check_extra()
+    sys.exit(_run_rehearsal(settings))
+
+
+def _run_real(settings: Settings) -> int:
+    accounts = read_accounts(settings.accounts)
+    console = make_console()
+    console.print(f"{len(accounts)} accounts from {settings.accounts}, state in {_folder(settings)}")
+    for warning in account_warnings(accounts):
+        console.print(Text(f"warning: {warning}", style="yellow"))
+
+    def note(name: str, sentence: str) -> None:
+        console.print(Text(f"{name} {sentence}", style="yellow"))
+
+    environment = {f"{PREFIX}ACCOUNTS": str(settings.accounts.absolute())}
+    stack = Stack(settings, environment, partial(to_terminal, console), note)
+    ending = Ending(stack.kill)
+    try:
+        stack.start()
+        for name, url in stack.urls.items():
+            console.print(f"{name}: {url}/metrics")
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("ending; again to end at once")
+    finally:
+        ending.begin()
+        late = stack.stop()
+    return _exit_code(console, late)
+
+
+def _run_rehearsal(settings: Settings) -> int:
+    # aiosmtpd and pymap are an extra: who runs on real mailboxes may not have them.
+    from postroom_console.onlooker import Onlooker
+    from postroom_console.rehearsal import Rehearsal
+
+    console = make_console()
+    page = Page(console)
+    rehearsal = Rehearsal(settings, page)
+    ending = Ending(rehearsal.kill)
+    page.line(
+        f"There is no {settings.accounts}: Postroom brings its own mail server and shows one round trip.\n"
+    )
+    code = FAILED
+    try:
+        rehearsal.start()
+        rehearsal.play()
+        code = OK
+        _look_further(page, settings, rehearsal.stack, rehearsal.log.path)
+        Onlooker(rehearsal).watch()
+    except (PostroomError, TimeoutError) as error:
+        rehearsal.explain(error)
+    except KeyboardInterrupt:
+        code = OK
+        page.line("\nending; again to end at once")
+    ending.begin()
+    with suppress(KeyboardInterrupt):
+        rehearsal.stop()
+    return code
+
+
+def _look_further(page: Page, settings: Settings, stack: Stack, log: Path) -> None:
+    page.line(
+        Text("\nIt keeps running; Ctrl-C ends it. From another terminal in this folder:\n", style="bold")
+    )
+    for told, command in (
+        ("what was asked", "postroom approvals list"),
+        (
+            "ask yourself",
+            "postroom approvals request --account demo --to you@example.com --subject 'Lunch?' --wait",
+        ),
+        ("metrics", f"curl -s {stack.urls['processor']}/metrics | grep ^postroom_"),
+        ("health", f"curl -s {stack.urls['fetcher']}/readyz"),
+        ("broker", "postroom topology check"),
+        ("log", f"tail -f {log}"),
+    ):
+        page.line(Text.assemble((f"  {told:<15}", "dim"), command))
+    page.line(
+        Text.assemble(
+            "\nYour own mailbox: write an accounts.yaml (docs/getting-started.md), then ",
+            ("POSTROOM_ACCOUNTS=accounts.yaml make run", "bold"),
+            f". State is in {_folder(settings)}.\n",
+        )
+    )
+
+
+def _folder(settings: Settings) -> Path:
+    with suppress(ValueError):
+        return settings.data_dir.absolute().relative_to(Path.cwd())
+    return settings.data_dir
+
+
+def _exit_code(console: Console, late: tuple[str, ...]) -> int:
+    if late:
+        console.print(Text(f"killed, since it did not end in time: {', '.join(late)}", style="red"))
+        return FAILED
+    return OK
