@@ -4,86 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from postroom.client import Client
 from postroom.store.schema import approvals, mails
 from tests.corpus import real_mails, reply_bodies
 from tests.people import Asked, reply
-from tests.servers.dovecot import Account, Dovecot
+from tests.servers.dovecot import Dovecot
 from tests.servers.nodes import Nodes
-from tests.servers.postfix import SmtpSink
-from tests.servers.rabbitmq import Vhost
-from tests.stack import SHARDS, Stack
 from tests.waiting import wait_until
+from tests.world import OpenStack, World, world
 
 MAILS = 1_000
 REQUESTS = 50
 IMPOSTORS = 5
 ENDING_TIMEOUT_S = 120.0
-OpenStack = Callable[[list[dict[str, Any]]], Stack]
-
-
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def open_stack(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStack:
-    """Opens the services on SQLite and the embedded broker, or on PostgreSQL and RabbitMQ."""
-    if request.param == "embedded":
-        return lambda accounts: Stack.embedded(tmp_path, accounts)
-    vhost: Vhost = request.getfixturevalue("rabbitmq_vhost")
-    database: str = request.getfixturevalue("postgresql_database")
-    return lambda accounts: Stack(tmp_path, vhost.url, database, accounts)
-
-
-@dataclass
-class World:
-    """The mail servers, the accounts by name, and Postroom."""
-
-    dovecot: Dovecot
-    sink: SmtpSink
-    users: dict[str, Account]
-    stack: Stack
-
-    def client(self) -> Client:
-        return Client(self.stack.broker_url, shards=SHARDS)
-
-
-AFTER_PROCESSING: dict[str, dict[str, Any]] = {
-    "deletes": {"after_processing": "delete", "dedicated": True},
-    "marks": {"after_processing": "mark_read"},
-    "moves": {"after_processing": "move", "move_to": "Processed"},
-}
-
-
-@contextmanager
-def world(dovecot: Dovecot, sink: SmtpSink, open_stack: OpenStack) -> Iterator[World]:
-    users = {name: dovecot.account() for name in AFTER_PROCESSING}
-    accounts: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "address": user.user,
-            "ca_file": str(dovecot.ca_file),
-            "imap": {
-                "host": "localhost",
-                "port": dovecot.tls_port,
-                "user": user.user,
-                "password": user.password,
-                "since": "beginning",
-                "count": 100_000,
-            },
-            "smtp": {"host": sink.host, "port": sink.port, "security": "none"},
-            **AFTER_PROCESSING[name],
-        }
-        for name, user in users.items()
-    ]
-    with open_stack(accounts) as stack:
-        yield World(dovecot, sink, users, stack)
 
 
 @pytest.mark.needs("dovecot", "postfix")
@@ -129,7 +65,7 @@ def _impostors_answer(there: World, asked: list[Asked]) -> None:
     """Strangers who got hold of the mail approve: the token is right, the sender is not."""
     for number, each in enumerate(asked[:IMPOSTORS]):
         mail = reply(each, "Approve", sender="mallory@evil.example", number=9_000 + number)
-        there.dovecot.deliver(_mailbox_of(there, each), mail)
+        there.dovecot.deliver(there.mailbox_of(each), mail)
 
 
 def _everybody_writes(
@@ -149,19 +85,12 @@ def _everybody_writes(
         written = (
             f"{decision.capitalize()}\n\n{comment}\n\n{history}" if number % 3 else f"{decision}, {comment}"
         )
-        mails_of[_mailbox_of(there, each)].append(reply(each, written, number=number))
+        mails_of[there.mailbox_of(each)].append(reply(each, written, number=number))
     order = random.Random(2026)
     for user, contents in mails_of.items():
         order.shuffle(contents)
         there.dovecot.append(user, "INBOX", contents)
     return {user: len(contents) for user, contents in mails_of.items()}
-
-
-def _mailbox_of(there: World, asked: Asked) -> str:
-    local, _, domain = asked.reply_to.rpartition("@")
-    user = f"{local.partition('+')[0]}@{domain}"
-    assert user in {each.user for each in there.users.values()}
-    return user
 
 
 def _check_decisions(there: World, expected: dict[str, tuple[str, str]]) -> None:
