@@ -74,7 +74,8 @@ class Consumer:
         batch_wait_ms: How long the first message of a batch waits for others.
         workers: How many batches are handled at a time. Order within a queue is kept with one.
         max_crashes: A message that killed its worker so often goes to quarantine.
-        max_attempts: A message that was retried so often goes to quarantine.
+        max_attempts: A message whose handling failed so often goes to quarantine. A handler's own `RetryIn` is
+            not limited: it knows how long the message may wait.
         drain_s: How long `run` waits at the end for batches that are being handled.
         observer: Metrics.
     """
@@ -128,6 +129,11 @@ class Consumer:
     def connected(self) -> bool:
         """Whether the broker is there at the moment."""
         return self._subscription is not None
+
+    @property
+    def fault(self) -> str:
+        """Why it cannot work at the moment; empty if it can."""
+        return "" if self.connected else "no connection to the broker"
 
     @property
     def last_beat(self) -> float:

@@ -48,7 +48,7 @@ def failed(error: Exception, attempt: int) -> Verdict:
 
 
 def limited(verdict: Verdict, attempt: int, max_attempts: int) -> Verdict:
-    """The verdict, but no more retries than there may be."""
+    """The verdict on a failure, but no more retries than there may be."""
     if isinstance(verdict, RetryIn) and attempt >= max_attempts:
         return DeadLetter(
             f"gave up after {attempt} attempts; the last: {verdict.reason or 'no reason given'}"

@@ -71,8 +71,8 @@ class Handling:
                 # Whatever a stranger publishes: it is the message's fault, and must not stop the others.
                 verdicts[index] = self._undecodable(taken, f"{type(error).__name__}: {error}")
         answers = self._call([delivery for _, delivery in deliveries])
-        for (index, delivery), answer in zip(deliveries, answers, strict=True):
-            verdicts[index] = limited(answer, delivery.attempt, self._max_attempts)
+        for (index, _), answer in zip(deliveries, answers, strict=True):
+            verdicts[index] = answer
         return [verdicts[index] for index in range(len(batch))]
 
     def _undecodable(self, taken: Taken, reason: str) -> Verdict:
@@ -106,7 +106,9 @@ class Handling:
                 return DeadLetter(f"killed its worker {crashes - 1} times")
             return self._checked([delivery])[0]
         except Exception as error:
-            verdict = failed(error, delivery.attempt)
+            # Failures are limited; a handler that answers RetryIn knows why, and for how long (a count limit
+            # or a greylisting server may make a message wait for days).
+            verdict = limited(failed(error, delivery.attempt), delivery.attempt, self._max_attempts)
             logger.warning(
                 "handling a message failed",
                 # Errors of our own tree explain themselves; for others the place in the code is needed.
