@@ -97,10 +97,10 @@ class Subscription:
     def close(self) -> None:
         """Close the connection; the broker gives out again what is not acknowledged."""
         with suppress(Exception):
-            raw = self._connection.connection if self._connection.connected else None
-            if hasattr(raw, "sock"):
+            sock = getattr(self._connection.connection, "sock", None) if self._connection.connected else None
+            if sock is not None:
                 # A broker that has stopped answers no farewell either.
-                raw.sock.settimeout(FAREWELL_S)
+                sock.settimeout(FAREWELL_S)
             self._connection.release()
 
     def _consume(self, prefetch: int) -> None:
