@@ -1,0 +1,7 @@
+"""Entry: `python -m postroom_fetcher`."""
+
+import sys
+
+from postroom_fetcher.app import main
+
+sys.exit(main())

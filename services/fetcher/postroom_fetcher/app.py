@@ -1,0 +1,134 @@
+"""Wires the fetcher."""
+
+import os
+import socket
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from postroom import metrics
+from postroom.account import Account
+from postroom.accounts_watch import Accounts
+from postroom.broker.consumer import Consumer
+from postroom.broker.publisher import Publisher
+from postroom.metrics import ConsumerMetrics
+from postroom.service import Parts, Ticker, run_service
+from postroom.settings import Settings
+from postroom.spool import Spool
+from postroom.store import Store
+from postroom.store.attempts import StoredAttempts
+from postroom.store.migrate import check_schema
+from postroom.store.outbox import OutboxRelay
+from postroom.topology import fetcher_commands
+from postroom_fetcher import command, watch
+from postroom_fetcher.charge import Charge
+from postroom_fetcher.cursor import Limits
+from postroom_fetcher.intake import Intake
+from postroom_fetcher.lease import RENEW_S, Lease, Leases
+from postroom_fetcher.lookout import Lookout
+from postroom_fetcher.progress import Progress
+from postroom_fetcher.reception import Receptions
+from postroom_fetcher.session import connector
+from postroom_fetcher.status import SERVICE, StatusBoard
+from postroom_fetcher.trust import Trust
+from postroom_fetcher.watch import Watch
+
+ACCOUNTS_INTERVAL_S = 2.0
+SWEEP_INTERVAL_S = 2.0
+HAND_ON_THREADS = 4
+COMMAND_THREADS = 8
+
+
+def main() -> int:
+    """Run the fetcher until a signal; returns its exit code."""
+    return run_service("fetcher", build)
+
+
+def build(settings: Settings, stack: ExitStack) -> Parts:
+    """The loops of the fetcher: leases, accounts, mailboxes, commands, outbox."""
+    store = Store(settings.store)
+    stack.callback(store.close)
+    check_schema(store)
+    leases = Leases(store, settings.shards, _holder())
+    stack.callback(leases.release)
+    relay = OutboxRelay(store, _publisher(settings, stack, "status"), SERVICE)
+    board = StatusBoard(store, relay, settings.shards)
+    charge = Charge(Accounts(settings.accounts), leases.held, settings.shards, board)
+    progress, spool, connect = Progress(store), Spool(settings.spool), connector(Trust())
+    intake = Intake(
+        progress,
+        _publisher(settings, stack, "mail").publish,
+        spool,
+        _pool(stack, HAND_ON_THREADS, "hand-on"),
+        limits=Limits(settings.inline_limit_bytes, settings.max_size_bytes),
+        shards=settings.shards,
+    )
+    watching = watch.Tools(connect, intake, board, leases.lose)
+
+    def watch_account(account: Account, lease: Lease) -> Watch:
+        return Watch(account, lease, watching)
+
+    lookout = Lookout(charge.wanted, watch_account, on_drop=board.forget)
+    commanding = command.Tools(
+        progress=progress,
+        publish=_publisher(settings, stack, "results").publish,
+        spool=spool,
+        connect=connect,
+        accounts=charge.accounts,
+        look_now=lookout.look_now,
+        executor=_pool(stack, COMMAND_THREADS, "command"),
+        shards=settings.shards,
+    )
+
+    def receive(shard: int) -> tuple[Consumer, command.Commands]:
+        handler = command.Commands(commanding)
+        return _consumer(settings, store, shard, handler), handler
+
+    receptions = Receptions(leases.held, receive)
+
+    def on_leases() -> None:
+        lookout.recheck()
+        receptions.recheck()
+
+    leases.on_change = on_leases
+    charge.on_change = lookout.recheck
+
+    def sweep() -> bool:
+        more = relay.sweep()
+        metrics.outbox_age.set(relay.oldest_age_s())
+        return more
+
+    loops = {
+        "leases": Ticker(leases.step, RENEW_S),
+        "accounts": Ticker(charge.step, ACCOUNTS_INTERVAL_S),
+        "mailboxes": lookout,
+        "commands": receptions,
+        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+    }
+    return Parts(loops, {"store": store.check})
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _publisher(settings: Settings, stack: ExitStack, purpose: str) -> Publisher:
+    return stack.enter_context(Publisher(settings.broker, name=f"fetcher {purpose}"))
+
+
+def _pool(stack: ExitStack, threads: int, name: str) -> ThreadPoolExecutor:
+    return stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix=name))
+
+
+def _consumer(settings: Settings, store: Store, shard: int, handler: command.Commands) -> Consumer:
+    return Consumer(
+        settings.broker,
+        [fetcher_commands(shard)],
+        handler.handle,
+        name=f"fetcher commands {shard}",
+        attempts=StoredAttempts(store),
+        batch_size=settings.batch_size,
+        batch_wait_ms=settings.batch_wait_ms,
+        drain_s=settings.drain_s,
+        observer=ConsumerMetrics(),
+    )

@@ -1,0 +1,292 @@
+"""Carries out commands about mailboxes: many at once where they are of one kind, each with its own result.
+
+The order is: the server, the ledger, the result as an event, and only then the acknowledgement. Whatever is
+cut off in between is repeated, and every command may be.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+
+from postroom import metrics
+from postroom.account import Account
+from postroom.broker.consumer import Ack, DeadLetter, Delivery, Verdict
+from postroom.broker.failure import failed
+from postroom.broker.publisher import outgoing
+from postroom.clock import Clock, utc_now
+from postroom.envelope import Envelope, envelop
+from postroom.errors import Misconfigured, Permanent
+from postroom.messages import (
+    AccountFetchNow,
+    AccountFolders,
+    AccountFoldersListed,
+    Command,
+    Event,
+    MailboxAppend,
+    MailboxCommand,
+    MailboxDone,
+    MailboxFind,
+    MailboxMove,
+    derive_id,
+    mail_id,
+)
+from postroom.spool import Spool
+from postroom_fetcher.desk import Desk
+from postroom_fetcher.fault import Refused
+from postroom_fetcher.intake import Publish
+from postroom_fetcher.mail import SOURCE
+from postroom_fetcher.mailbox import Effect, act, has_message_id, into_folder
+from postroom_fetcher.progress import Progress
+from postroom_fetcher.sent_folder import sent_folder
+from postroom_fetcher.session import Connect, Session
+
+logger = logging.getLogger(__name__)
+
+_FLAG = re.compile(r"\\?[A-Za-z0-9$_-]+")
+Outcome = tuple[Delivery, Event | None]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the commands of all shards share. `accounts` says which there are now, by name."""
+
+    progress: Progress
+    publish: Publish
+    spool: Spool
+    connect: Connect
+    accounts: Callable[[], Mapping[str, Account]]
+    look_now: Callable[[str], None]
+    executor: Executor
+    shards: int
+    clock: Clock = utc_now
+
+
+class Commands:
+    """The handler of one shard's command queue. One batch at a time."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._desks: dict[str, Desk] = {}
+
+    def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        """Carry out a batch; one verdict for each, in order. Accounts do not wait for one another."""
+        by_account: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            name = str(getattr(delivery.envelope.message, "account", ""))
+            by_account.setdefault(name, []).append(delivery)
+        parts = self._tools.executor.map(self._handle_account, by_account, by_account.values())
+        verdicts = {id(delivery): verdict for part in parts for delivery, verdict in part}
+        return [verdicts[id(delivery)] for delivery in deliveries]
+
+    def close(self) -> None:
+        """End all connections."""
+        for desk in self._desks.values():
+            desk.close()
+
+    def _handle_account(self, name: str, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
+        account = self._tools.accounts().get(name)
+        if account is None:
+            reason = f"account {name!r} is not in the accounts file, is disabled or has no imap"
+            return [(delivery, DeadLetter(reason)) for delivery in deliveries]
+        desk = self._desks.setdefault(name, Desk(self._tools.connect))
+        return [pair for step in steps(deliveries) for pair in self._take_step(desk, account, step)]
+
+    def _take_step(
+        self, desk: Desk, account: Account, step: Sequence[Delivery]
+    ) -> list[tuple[Delivery, Verdict]]:
+        command = step[0].envelope.message
+        handler = handler_of(command)
+        if handler is None:
+            reason = f"{command.TYPE} is not handled by this version of the fetcher"
+            return [(delivery, DeadLetter(reason)) for delivery in step]
+        try:
+            outcomes = handler(self._tools, desk, account, step)
+            self._publish(outcomes)
+        except Exception as error:
+            # Caught here, since other accounts have part in the batch.
+            logger.warning(
+                "command failed", extra={"account": account.name, "type": command.TYPE, "error": str(error)}
+            )
+            return [(delivery, failed(error, delivery.attempt)) for delivery in step]
+        return [(delivery, Ack()) for delivery in step]
+
+    def _publish(self, outcomes: Sequence[Outcome]) -> None:
+        events = [(delivery.envelope, event) for delivery, event in outcomes if event is not None]
+        if events:
+            now = self._tools.clock()
+            self._tools.publish(
+                [
+                    outgoing(
+                        envelop(
+                            event,
+                            source=SOURCE,
+                            now=now,
+                            message_id=derive_id(cause.id, event.TYPE),
+                            cause=cause,
+                        ),
+                        self._tools.shards,
+                    )
+                    for cause, event in events
+                ]
+            )
+
+
+def steps(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
+    """The deliveries in groups that one IMAP command can serve, in the order of their first ones."""
+    groups: dict[Hashable, list[Delivery]] = {}
+    for delivery in deliveries:
+        groups.setdefault(_kind(delivery.envelope), []).append(delivery)
+    return list(groups.values())
+
+
+def _kind(envelope: Envelope[Command]) -> Hashable:
+    command = envelope.message
+    if isinstance(command, MailboxCommand):
+        target = command.target if isinstance(command, MailboxMove) else None
+        return type(command), command.folder, command.uidvalidity, target
+    return envelope.id
+
+
+def _action(command: Command) -> str:
+    return command.TYPE.partition(".")[2]
+
+
+# Handlers: what is done, and the event that tells of it
+
+
+def _act(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
+    commands: list[MailboxCommand] = [delivery.envelope.message for delivery in step]
+    first, action = commands[0], _action(commands[0])
+    uids = sorted({uid for command in commands for uid in command.uids})
+    try:
+        effect = desk.do(account, partial(act, command=first, uids=uids))
+    except Misconfigured as error:
+        if error.reason_code != "folder_missing":
+            raise
+        effect = Effect(refused=str(error))
+    except Refused as error:
+        effect = Effect(refused=str(error))
+    ids = {uid: mail_id(account.name, first.folder, first.uidvalidity, uid) for uid in uids}
+    effect = _with_earlier(tools.progress, effect, ids, action)
+    tools.progress.acted([ids[uid] for uid in sorted(effect.done)], action)
+    metrics.commands_done.labels(action=action).inc(len(effect.done))
+    return [(delivery, _done(delivery.envelope, effect)) for delivery in step]
+
+
+def _with_earlier(progress: Progress, effect: Effect, ids: Mapping[int, str], action: str) -> Effect:
+    """The effect, where a mail that is gone because an earlier try removed it counts as done."""
+    if not effect.vanished:
+        return effect
+    before = progress.acted_before([ids[uid] for uid in sorted(effect.vanished)], action)
+    ours = frozenset(uid for uid in effect.vanished if ids[uid] in before)
+    return Effect(effect.done | ours, effect.vanished - ours, effect.refused)
+
+
+def _done(envelope: Envelope[MailboxCommand], effect: Effect) -> MailboxDone:
+    command = envelope.message
+    return MailboxDone(
+        account=command.account,
+        command_id=envelope.id,
+        action=_action(command),
+        folder=command.folder,
+        uidvalidity=command.uidvalidity,
+        done=tuple(uid for uid in command.uids if uid in effect.done),
+        vanished=tuple(uid for uid in command.uids if uid in effect.vanished),
+        refused=effect.refused,
+    )
+
+
+def _append(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
+    (delivery,) = step
+    command: MailboxAppend = delivery.envelope.message
+    wrong = [flag for flag in command.flags if not _FLAG.fullmatch(flag)]
+    if wrong:
+        raise Permanent(f"flags: {wrong[0]!r} is no IMAP flag")
+    content = tools.spool.get(command.dataref)
+
+    def append(session: Session) -> bool:
+        into_folder(session, command.folder, lambda: _must_select(session, command.folder))
+        if has_message_id(session, command.message_id):
+            return True
+        session.append(command.folder, content, command.flags)
+        return False
+
+    return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, append)))]
+
+
+def _must_select(session: Session, folder: str) -> None:
+    try:
+        session.select(folder)
+    except Misconfigured as error:
+        raise Refused(str(error), "NONEXISTENT") from error
+
+
+def _find(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
+    (delivery,) = step
+    command: MailboxFind = delivery.envelope.message
+
+    def find(session: Session) -> bool:
+        session.examine(command.folder)
+        return has_message_id(session, command.message_id)
+
+    return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, find)))]
+
+
+def _looked_up(envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[], bool]) -> MailboxDone:
+    """The result of a command about a Message-ID. `found`: the mail was there already."""
+    command = envelope.message
+    found, refused = None, ""
+    try:
+        found = look()
+        metrics.commands_done.labels(action=_action(command)).inc()
+    except Misconfigured as error:
+        if error.reason_code != "folder_missing":
+            raise
+        refused = str(error)
+    except Refused as error:
+        refused = str(error)
+    return MailboxDone(
+        account=command.account,
+        command_id=envelope.id,
+        action=_action(command),
+        folder=command.folder,
+        found=found,
+        refused=refused,
+    )
+
+
+def _folders(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
+    (delivery,) = step
+    folders = desk.do(account, Session.folders)
+    sent, rule = sent_folder(folders)
+    listed = AccountFoldersListed(
+        account=account.name,
+        command_id=delivery.envelope.id,
+        folders=folders,
+        sent_folder=sent,
+        sent_rule=rule,
+    )
+    return [(delivery, listed)]
+
+
+def _fetch_now(tools: Tools, _desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
+    tools.look_now(account.name)
+    return [(delivery, None) for delivery in step]
+
+
+CommandHandler = Callable[[Tools, Desk, Account, Sequence[Delivery]], list[Outcome]]
+_HANDLERS: Mapping[type[Command], CommandHandler] = {
+    MailboxCommand: _act,
+    MailboxAppend: _append,
+    MailboxFind: _find,
+    AccountFolders: _folders,
+    AccountFetchNow: _fetch_now,
+}
+
+
+def handler_of(command: Command) -> CommandHandler | None:
+    """What carries out a command; None if nothing does."""
+    return next((handler for kind, handler in _HANDLERS.items() if isinstance(command, kind)), None)

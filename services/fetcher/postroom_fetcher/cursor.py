@@ -1,0 +1,119 @@
+"""Which mails come next: where a folder is begun, windows of UIDs, chunks to fetch (pure).
+
+A cursor says up to which UID a folder has been handed on, under one UIDVALIDITY (RFC 9051, section 2.3.1.1).
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from postroom.account import Imap
+from postroom_fetcher.response import Metadata
+
+WINDOW_UIDS = 50_000
+"""UIDs a search asks for at once: the answer, 11 bytes each, fits imaplib's line limit of 1,000,000."""
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A folder as the server shows it when it is opened."""
+
+    uidvalidity: int
+    uidnext: int
+    exists: int
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Up to which UID a folder has been handed on, and when that was last written."""
+
+    uidvalidity: int
+    last_uid: int
+    updated_at: datetime.datetime
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where to go on. `fresh`: the cursor is not in the store yet. `since`: only mail from that day on."""
+
+    cursor: Cursor
+    fresh: bool
+    since: datetime.date | None
+
+
+def start(imap: Imap, selected: Selected, stored: Cursor | None, now: datetime.datetime) -> Start:
+    """Where to go on in a folder.
+
+    A folder seen for the first time begins where the account's `since` says. One whose UIDVALIDITY changed
+    begins anew; with `since: now` at the day before its last mail, so that its past stays past.
+    """
+    since = imap.since if isinstance(imap.since, datetime.date) else None
+    if stored is not None and stored.uidvalidity == selected.uidvalidity:
+        return Start(stored, fresh=False, since=since)
+    if imap.since != "now":
+        return Start(Cursor(selected.uidvalidity, 0, now), fresh=True, since=since)
+    if stored is None:
+        return Start(Cursor(selected.uidvalidity, selected.uidnext - 1, now), fresh=True, since=None)
+    # SEARCH SINCE knows days only, in the server's time zone.
+    day_before = (stored.updated_at - datetime.timedelta(days=1)).date()
+    return Start(Cursor(selected.uidvalidity, 0, stored.updated_at), fresh=True, since=day_before)
+
+
+def windows(after_uid: int, uidnext: int, size: int = WINDOW_UIDS) -> Iterator[tuple[int, int]]:
+    """The UIDs after `after_uid` and before `uidnext` as windows (first, last), both inclusive, ascending."""
+    for first in range(after_uid + 1, uidnext, size):
+        yield first, min(first + size, uidnext) - 1
+
+
+def criteria(imap: Imap, window: tuple[int, int], since: datetime.date | None) -> str:
+    """The search for one window (RFC 9051, section 6.4.4)."""
+    keys = [f"UID {window[0]}:{window[1]}"]
+    if imap.messages == "unread":
+        keys.append("UNSEEN")
+    if since is not None:
+        keys.append(f"SINCE {since.day}-{MONTHS[since.month - 1]}-{since.year}")
+    return " ".join(keys)
+
+
+def within(found: Iterable[int], window: tuple[int, int]) -> list[int]:
+    """What a search found, ascending, each once, and nothing that was not asked for."""
+    return sorted({uid for uid in found if window[0] <= uid <= window[1]})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is fetched at once (counts and bytes), and what is small enough to travel in a message."""
+
+    inline_bytes: int
+    max_size_bytes: int
+    chunk_mails: int = 50
+    chunk_bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Mails that are fetched by one command: several that travel in messages, or one that does not."""
+
+    mails: tuple[Metadata, ...]
+    inline: bool
+
+
+def chunks(mails: Sequence[Metadata], limits: Limits) -> Iterator[Chunk]:
+    """The mails in their order as chunks, so that the cursor can follow chunk by chunk."""
+    taken: list[Metadata] = []
+    taken_bytes = 0
+    for mail in mails:
+        large = mail.size_bytes > limits.inline_bytes
+        full = len(taken) == limits.chunk_mails or taken_bytes + mail.size_bytes > limits.chunk_bytes
+        if taken and (large or full):
+            yield Chunk(tuple(taken), inline=True)
+            taken, taken_bytes = [], 0
+        if large:
+            yield Chunk((mail,), inline=False)
+        else:
+            taken.append(mail)
+            taken_bytes += mail.size_bytes
+    if taken:
+        yield Chunk(tuple(taken), inline=True)

@@ -1,0 +1,170 @@
+"""What sockets, TLS and IMAP servers raise, as errors that say who acts (pure).
+
+| what happened | error | reason code |
+|---|---|---|
+| the name does not resolve, nobody answers | `Unavailable` | `unreachable` |
+| the certificate is not trusted, or no TLS is spoken there | `Misconfigured` | `tls_failed` |
+| log-in refused | `Misconfigured` | `auth_failed` |
+| the server is busy, over quota, in maintenance (RFC 5530) | `Unavailable` | `throttled` |
+| the folder cannot be opened | `Misconfigured` | `folder_missing` |
+| the connection ended or stays silent | `Unavailable` | `disconnected` |
+| the answer is against the protocol | `Unavailable` | `protocol_error` |
+| the server refused a command | `Refused` | `refused` |
+"""
+
+import imaplib
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from imapclient.exceptions import LoginError, ProtocolError
+
+from postroom.errors import Misconfigured, PostroomError, Transient
+
+MAX_QUOTED_CHARS = 200
+_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")
+_BUSY = {"UNAVAILABLE", "INUSE", "LIMIT", "OVERQUOTA", "SERVERBUG"}
+_BUSY_WORDS = re.compile(r"throttl|too many|try again|temporar|rate limit", re.IGNORECASE)
+
+
+class Unavailable(Transient):
+    """The mailbox cannot be used at the moment; `reason_code` as in the table above."""
+
+    def __init__(self, reason_code: str, sentence: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(sentence, retry_after_s=retry_after_s)
+        self.reason_code = reason_code
+
+
+class Refused(Unavailable):
+    """The server said NO or BAD to a command; `code` is its response code (RFC 5530), empty if none."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__("refused", sentence)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something went wrong, for the sentence: the server as it is written in the accounts file."""
+
+    host: str
+    port: int
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@contextmanager
+def translated(place: Place, doing: str) -> Iterator[None]:
+    """Turn what imapclient, imaplib, ssl and sockets raise into the errors above."""
+    try:
+        yield
+    except PostroomError:
+        raise
+    except LoginError as error:
+        raise login_error(place, error) from error
+    except (OSError, EOFError) as error:
+        raise network_error(place, doing, error) from error
+    except (imaplib.IMAP4.error, ValueError, LookupError, TypeError, AssertionError) as error:
+        raise imap_error(place, doing, error) from error
+
+
+def login_error(place: Place, error: Exception) -> PostroomError:
+    """Why a log-in failed: a server that is busy is no wrong password."""
+    said = quoted(error)
+    # imapclient calls a connection that ended during the log-in a log-in error as well.
+    if isinstance(error.__context__, imaplib.IMAP4.abort) and not response_code(said):
+        return imap_error(place, "the log-in", error.__context__)
+    if is_busy(said):
+        return Unavailable("throttled", f"{place} does not take log-ins at the moment: {said}")
+    return Misconfigured(
+        "auth_failed",
+        f"{place} refused user or password: {said}. Check imap.user and the secret behind imap.password; "
+        "some providers want an app password",
+    )
+
+
+def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
+    """Why a connection could not be made or was lost."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Misconfigured(
+            "tls_failed",
+            f"the certificate of {place} is not trusted: {error.verify_message}. "
+            "Give its authority as ca_file, or use the name it was issued for as imap.host",
+        )
+    if isinstance(error, socket.gaierror):
+        return Unavailable("unreachable", f"the name {place.host} cannot be resolved: check imap.host")
+    if isinstance(error, ssl.SSLError):
+        return _tls_error(place, doing, error)
+    if doing == CONNECT:
+        why = "nobody answers" if isinstance(error, TimeoutError) else quoted(error)
+        return Unavailable(
+            "unreachable", f"{place} cannot be reached: {why}. Check imap.host, imap.port and the network"
+        )
+    why = "it does not answer any more" if isinstance(error, TimeoutError) else quoted(error)
+    return Unavailable("disconnected", f"the connection to {place} was lost during {doing}: {why}")
+
+
+CONNECT = "connecting"
+
+
+def _tls_error(place: Place, doing: str, error: ssl.SSLError) -> PostroomError:
+    if doing not in (CONNECT, "STARTTLS"):
+        return Unavailable(
+            "disconnected", f"the connection to {place} was lost during {doing}: {quoted(error)}"
+        )
+    return Misconfigured(
+        "tls_failed",
+        f"no TLS connection to {place}: {error.reason or quoted(error)}. Check that imap.security and "
+        "imap.port go together: tls with 993, starttls with 143",
+    )
+
+
+def imap_error(place: Place, doing: str, error: Exception) -> PostroomError:
+    """What an answer means that imapclient did not accept."""
+    said = quoted(error)
+    if isinstance(error, imaplib.IMAP4.readonly):
+        return Refused(f"{place} allows only reading {place.folder!r}", "READ-ONLY")
+    if isinstance(error, imaplib.IMAP4.abort):
+        busy = is_busy(said)
+        code = "throttled" if busy else "disconnected"
+        return Unavailable(code, f"{place} ended the connection during {doing}: {said}")
+    if isinstance(error, ProtocolError) or not isinstance(error, imaplib.IMAP4.error):
+        return Unavailable("protocol_error", f"{place} answered {doing} with what is no IMAP: {said}")
+    if is_busy(said):
+        return Unavailable("throttled", f"{place} cannot do {doing} at the moment: {said}")
+    return Refused(f"{place} refused {doing}: {said}", response_code(said))
+
+
+def folder_missing(place: Place, error: Refused) -> Misconfigured:
+    """The error for a folder that cannot be opened."""
+    return Misconfigured(
+        "folder_missing",
+        f"the folder {place.folder!r} cannot be opened: {error}. Check imap.folder; "
+        "`postroom accounts folders` lists what there is",
+    )
+
+
+def is_busy(said: str) -> bool:
+    """Whether an answer means that the same may work later."""
+    return response_code(said) in _BUSY or bool(_BUSY_WORDS.search(said))
+
+
+def response_code(said: str) -> str:
+    """The response code in an answer, such as `TRYCREATE`; empty if there is none."""
+    match = _CODE.search(said)
+    return match.group(1) if match else ""
+
+
+def quoted(error: Exception) -> str:
+    """What a server or the system said, as one short printable line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = text.removeprefix("b'").removesuffix("'") if text.startswith("b'") else text
+    return (
+        "".join(char if char.isprintable() else " " for char in text)[:MAX_QUOTED_CHARS]
+        or type(error).__name__
+    )

@@ -1,0 +1,149 @@
+"""What the store knows of mailboxes: cursors, and the ledger of mails and of what was done to them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from postroom.clock import Clock, utc_now
+from postroom.messages import mail_id
+from postroom.store import Store
+from postroom.store.engine import insert_new, upsert
+from postroom.store.schema import fetch_cursors, fetch_ledger
+from postroom_fetcher.cursor import Cursor
+from postroom_fetcher.lease import Lease, check
+
+IDS_AT_ONCE = 500
+"""Bound parameters of one statement; SQLite allows 32,766, older ones 999."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A folder of an account."""
+
+    account: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A mail in the ledger."""
+
+    uid: int
+    sha256: str
+    size_bytes: int
+    truncated: bool
+
+
+class Progress:
+    """Reads and writes cursors and ledger. Threads may share it."""
+
+    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
+        self._store = store
+        self._clock = clock
+
+    def cursor(self, box: Box) -> Cursor | None:
+        """Up to where the folder has been handed on; None if it was never begun."""
+        wanted = select(fetch_cursors).where(
+            fetch_cursors.c.account == box.account, fetch_cursors.c.folder == box.folder
+        )
+        with self._store.read() as connection:
+            row = connection.execute(wanted).first()
+        return Cursor(row.uidvalidity, row.last_uid, row.updated_at) if row else None
+
+    def advance(self, lease: Lease, box: Box, cursor: Cursor, entries: Sequence[Entry] = ()) -> None:
+        """Record in one transaction that these mails were handed on, and the cursor after them.
+
+        Raises:
+            Fenced: The lease is over; nothing was written.
+        """
+        now = self._clock()
+        rows = [
+            {
+                "mail_id": mail_id(box.account, box.folder, cursor.uidvalidity, entry.uid),
+                "account": box.account,
+                "folder": box.folder,
+                "uidvalidity": cursor.uidvalidity,
+                "uid": entry.uid,
+                "sha256": entry.sha256,
+                "size_bytes": entry.size_bytes,
+                "truncated": entry.truncated,
+                "fetched_at": now,
+            }
+            for entry in entries
+        ]
+        with self._store.write() as connection:
+            check(connection, lease)
+            insert_new(connection, fetch_ledger, rows)
+            _write_cursor(connection, lease, box, cursor)
+
+    def has_other_past(self, box: Box, uidvalidity: int) -> bool:
+        """Whether the ledger has mails of this folder under another UIDVALIDITY."""
+        ledger = fetch_ledger.c
+        others = select(ledger.uid).where(
+            ledger.account == box.account, ledger.folder == box.folder, ledger.uidvalidity != uidvalidity
+        )
+        with self._store.read() as connection:
+            return connection.execute(others.limit(1)).first() is not None
+
+    def known_from_before(self, box: Box, uidvalidity: int, hashes: Iterable[str]) -> Counter[str]:
+        """How many mails of each content were handed on under another UIDVALIDITY and not found again yet.
+
+        Content is the only thing that survives a change of UIDVALIDITY: as many mails of the same bytes as
+        were handed on before are the same mails, one more is a new one.
+        """
+        ledger = fetch_ledger.c
+        same_box = and_(ledger.account == box.account, ledger.folder == box.folder)
+        counted = (
+            select(ledger.sha256, ledger.uidvalidity, func.count())
+            .where(same_box, ledger.sha256.in_(set(hashes)))
+            .group_by(ledger.sha256, ledger.uidvalidity)
+        )
+        before: dict[str, int] = {}
+        now: Counter[str] = Counter()
+        with self._store.read() as connection:
+            for sha256, generation, count in connection.execute(counted):
+                if generation == uidvalidity:
+                    now[sha256] = count
+                else:
+                    before[sha256] = max(count, before.get(sha256, 0))
+        return Counter({sha256: count - now[sha256] for sha256, count in before.items()})
+
+    def acted(self, mail_ids: Sequence[str], action: str) -> None:
+        """Record what was done to mails on the server; those we never handed on are not in the ledger."""
+        now = self._clock()
+        with self._store.write() as connection:
+            for ids in _some(mail_ids):
+                connection.execute(
+                    update(fetch_ledger)
+                    .where(fetch_ledger.c.mail_id.in_(ids))
+                    .values(action=action, acted_at=now)
+                )
+
+    def acted_before(self, mail_ids: Sequence[str], action: str) -> set[str]:
+        """Which of the mails this was done to already."""
+        found: set[str] = set()
+        with self._store.read() as connection:
+            for ids in _some(mail_ids):
+                done = select(fetch_ledger.c.mail_id).where(
+                    fetch_ledger.c.mail_id.in_(ids), fetch_ledger.c.action == action
+                )
+                found.update(connection.execute(done).scalars())
+        return found
+
+
+def _some(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
+
+
+def _write_cursor(connection: Connection, lease: Lease, box: Box, cursor: Cursor) -> None:
+    row = {
+        "account": box.account,
+        "folder": box.folder,
+        "uidvalidity": cursor.uidvalidity,
+        "last_uid": cursor.last_uid,
+        "epoch": lease.epoch,
+        "updated_at": cursor.updated_at,
+    }
+    upsert(connection, fetch_cursors, [row], update=("uidvalidity", "last_uid", "epoch", "updated_at"))

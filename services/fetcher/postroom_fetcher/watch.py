@@ -1,0 +1,174 @@
+"""One watched mailbox: a turn of work, then a rest until the server says something or the time has come.
+
+A watch has no thread of its own. `turn` is called by one thread at a time and returns when to call it again.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from postroom.account import Account
+from postroom.clock import Clock, utc_now
+from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom_fetcher.fault import Unavailable
+from postroom_fetcher.intake import Intake, Visit
+from postroom_fetcher.lease import Fenced, Lease
+from postroom_fetcher.pause import pause_s
+from postroom_fetcher.session import Connect, Session
+from postroom_fetcher.status import GREEN, Report, StatusBoard
+
+logger = logging.getLogger(__name__)
+
+IDLE_AGAIN_S = 540.0
+"""Servers may end an IDLE after 30 minutes (RFC 2177), and routers forget silent connections after ten."""
+KEEP_OPEN_S = 600.0
+"""Between polls further apart than this the connection is closed."""
+
+_NETWORK = ("disconnected", "protocol_error")
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Rest until `until` (monotonic seconds), or until `fileno`, if given, is readable."""
+
+    until: float
+    fileno: int | None = None
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all watches share."""
+
+    connect: Connect
+    intake: Intake
+    board: StatusBoard
+    lose: Callable[[Lease], None]
+    clock: Clock = utc_now
+    jitter: Callable[[], float] = random.random
+
+
+class Watch:
+    """The watch of one account's folder under one lease."""
+
+    def __init__(self, account: Account, lease: Lease, tools: Tools) -> None:
+        assert account.imap is not None
+        self.account = account
+        self.lease = lease
+        self._imap = account.imap
+        self._tools = tools
+        self._session: Session | None = None
+        self._failures = 0
+        self._house_failures = 0
+        self._retired = False
+        self.fault = ""
+
+    def turn(self) -> Rest:
+        """Fetch what is new; returns how long to rest. Never raises: what goes wrong is reported."""
+        try:
+            rest = self._work()
+        except Fenced as error:
+            logger.warning("mailbox dropped", extra={"account": self.account.name, "error": str(error)})
+            self.close()
+            self._tools.lose(self.lease)
+            return self._rest_s(self._imap.interval_s)
+        except (Unavailable, Misconfigured) as error:
+            return self._failed(error)
+        except PostroomError as error:
+            return self._held_up(error)
+        except Exception as error:
+            logger.exception("a mailbox failed unexpectedly", extra={"account": self.account.name})
+            return self._failed(
+                Unavailable("internal_error", f"{type(error).__name__}, see the fetcher's log")
+            )
+        self._house_failures, self.fault = 0, ""
+        return rest
+
+    @property
+    def retired(self) -> bool:
+        """Whether this watch was asked to end."""
+        return self._retired
+
+    def retire(self) -> None:
+        """Ask a turn that is under way, perhaps in another thread, to end early."""
+        self._retired = True
+
+    def interrupt(self) -> None:
+        """Cut short what another thread waits for."""
+        session = self._session
+        if session is not None:
+            session.interrupt()
+
+    def close(self) -> None:
+        """End the connection."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _work(self) -> Rest:
+        more = self._look()
+        self._failures = 0
+        self._tools.board.report(self.account.name, GREEN)
+        session = self._session
+        if more or session is None:
+            return self._rest_s(0.0)
+        if session.has("IDLE"):
+            if session.idle():
+                return self._rest_s(0.0)
+            return self._rest_s(min(self._imap.interval_s, IDLE_AGAIN_S), session.fileno())
+        if self._imap.interval_s > KEEP_OPEN_S:
+            self.close()
+        return self._rest_s(self._imap.interval_s)
+
+    def _look(self) -> bool:
+        """One look; a connection that died while nobody looked is made anew and is not a failure yet."""
+        if self._session is not None:
+            try:
+                return self._look_through(self._session)
+            except Unavailable as error:
+                self.close()
+                if error.reason_code not in _NETWORK:
+                    raise
+                logger.info("connecting again", extra={"account": self.account.name, "reason": str(error)})
+        self._session = self._tools.connect(self.account)
+        return self._look_through(self._session)
+
+    def _look_through(self, session: Session) -> bool:
+        session.end_idle()
+        visit = Visit(self.account, self._imap, self.lease, lambda: self._retired)
+        return self._tools.intake.look(session, visit)
+
+    def _failed(self, error: Unavailable | Misconfigured) -> Rest:
+        """The mailbox cannot be read: red, and again later."""
+        self.close()
+        if self._retired:
+            return self._rest_s(0.0)
+        self._failures += 1
+        back_off_s = pause_s(error, self._failures, self._tools.jitter())
+        report = Report(
+            "red",
+            error.reason_code,
+            str(error),
+            self._tools.clock() + timedelta(seconds=back_off_s),
+            self._failures,
+            back_off_s,
+        )
+        try:
+            self._tools.board.report(self.account.name, report)
+        except PostroomError as held_up:
+            return self._held_up(held_up)
+        return self._rest_s(back_off_s)
+
+    def _held_up(self, error: PostroomError) -> Rest:
+        """Broker, store or spool do not work: not the mailbox's fault, so its colour stays."""
+        # The folder may have been left in the middle of an answer.
+        self.close()
+        self._house_failures += 1
+        self.fault = str(error)
+        logger.warning("mail cannot be handed on", extra={"account": self.account.name, "error": str(error)})
+        return self._rest_s(pause_s(Transient(""), self._house_failures, self._tools.jitter()))
+
+    def _rest_s(self, seconds: float, fileno: int | None = None) -> Rest:
+        return Rest(time.monotonic() + seconds, fileno)
