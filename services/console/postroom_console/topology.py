@@ -1,13 +1,19 @@
 """`postroom topology apply|check|definitions`: the broker's exchanges and queues."""
 
 import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from postroom.broker import declare, probe
+from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
+from postroom.secret import SecretReference, read_secret
 from postroom.settings import Settings, read_settings
 from postroom.topology import Topology
 from postroom.topology import topology as make_topology
@@ -55,10 +61,24 @@ def check(shards: int | None, as_json: bool) -> None:
 @topology.command("definitions")
 @shards_option
 @click.option("--vhost", default="/", show_default=True)
-def definitions(shards: int | None, vhost: str) -> None:
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="SERVICE=REFERENCE",
+    help="A service's password by reference, as in `fetcher=file:/path` or `fetcher=env:NAME`; repeatable. "
+    f"Services: {', '.join(RIGHTS)}. One without a password cannot log in.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file.")
+def definitions(shards: int | None, vhost: str, users: tuple[str, ...], output: Path | None) -> None:
     """Print the definitions for import at RabbitMQ's start (`load_definitions`)."""
-    settings = read_settings()
-    click.echo(json.dumps(make_definitions(_topology(settings, shards), vhost), indent=2))
+    wanted = _topology(read_settings(), shards)
+    document = json.dumps(make_definitions(wanted, vhost, _password_hashes(users)), indent=2)
+    if output is None:
+        click.echo(document)
+    else:
+        output.write_text(document + "\n")
+        click.echo(f"wrote {output}: {len(wanted.queues)} queues, {len(RIGHTS)} users")
 
 
 def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
@@ -67,6 +87,23 @@ def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
     return declare.apply(
         settings.broker, wanted, management_url=management.get_secret_value() if management else None
     )
+
+
+def _password_hashes(users: Sequence[str]) -> dict[str, str]:
+    hashes = {}
+    for text in users:
+        service, _, reference = text.partition("=")
+        if service not in RIGHTS:
+            raise click.BadParameter(f"{service!r} is no service: {', '.join(RIGHTS)}", param_hint="--user")
+        try:
+            TypeAdapter(SecretReference).validate_python(reference)
+        except ValidationError:
+            # The value itself may be a password: it is not repeated.
+            raise click.BadParameter(
+                f"{service}: the password is given by reference, env:NAME or file:/path", param_hint="--user"
+            ) from None
+        hashes[service] = password_hash(read_secret(reference), secrets.token_bytes(4))
+    return hashes
 
 
 def _topology(settings: Settings, shards: int | None) -> Topology:

@@ -30,11 +30,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Rights:
-    """What a user may do, as regular expressions."""
+    """What a user may do, as regular expressions; `tags` are for the management API."""
 
     configure: str
     write: str
     read: str
+    tags: tuple[str, ...] = ()
 
 
 POLICIES = (
@@ -66,8 +67,10 @@ RIGHTS: Mapping[str, Rights] = {
         rf"^(postroom\.commands|{_CLIENT_QUEUES})$",
         rf"^(postroom\.events|{_CLIENT_QUEUES}|postroom\.campaign\..*)$",
     ),
-    # The operator's side: applies the topology, looks into quarantines.
-    "console": Rights(r"^postroom\..*$", r"^(postroom\..*|amq\.default)$", r"^postroom\..*$"),
+    # The operator's side: applies the topology with its policies, looks into quarantines.
+    "console": Rights(
+        r"^postroom\..*$", r"^(postroom\..*|amq\.default)$", r"^postroom\..*$", tags=("policymaker",)
+    ),
 }
 
 
@@ -104,7 +107,9 @@ def definitions(topology: Topology, vhost: str, users: Mapping[str, str] | None 
         raise ValueError(f"users: {', '.join(sorted(unknown))} unknown, there are {', '.join(RIGHTS)}")
     return {
         "vhosts": [{"name": vhost}],
-        "users": [_user(service, (users or {}).get(service, "")) for service in RIGHTS],
+        "users": [
+            _user(service, (users or {}).get(service, ""), rights.tags) for service, rights in RIGHTS.items()
+        ],
         "permissions": [_permission(service, rights, vhost) for service, rights in RIGHTS.items()],
         "policies": [{"vhost": vhost, **policy_document(policy), "name": policy.name} for policy in POLICIES],
         "exchanges": [
@@ -154,12 +159,12 @@ def policy_document(policy: Policy) -> dict[str, Any]:
     }
 
 
-def _user(service: str, hashed: str) -> dict[str, Any]:
+def _user(service: str, hashed: str, tags: tuple[str, ...]) -> dict[str, Any]:
     return {
         "name": user_name(service),
         "password_hash": hashed,
         "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": [],
+        "tags": list(tags),
         "limits": {},
     }
 
