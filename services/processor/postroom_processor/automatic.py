@@ -10,17 +10,19 @@ from collections.abc import Callable
 from postroom_processor.mail import Mail
 
 # Header fields whose mere presence tells, by vendor; RFC 3834 section 5 leaves room for more.
-_AUTO_REPLY_FIELDS = (
-    "x-autoreply",
-    "x-autorespond",
-    "x-autoreply-from",
-    "x-autoresponse",
-    "x-auto-reply-from",
-    "x-mail-autoreply",
-    "x-vacation",
-    "x-ebay-mailtracker-autoreply",
-    "x-ms-exchange-generated-message-source",
-    "x-ms-exchange-inbox-rules-loop",
+_AUTO_REPLY_FIELDS = frozenset(
+    {
+        "x-autoreply",
+        "x-autorespond",
+        "x-autoreply-from",
+        "x-autoresponse",
+        "x-auto-reply-from",
+        "x-mail-autoreply",
+        "x-vacation",
+        "x-ebay-mailtracker-autoreply",
+        "x-ms-exchange-generated-message-source",
+        "x-ms-exchange-inbox-rules-loop",
+    }
 )
 # Fields whose value tells.
 _AUTO_REPLY_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -28,7 +30,7 @@ _AUTO_REPLY_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("auto-submitted", re.compile(r"(?!\s*no\b)\s*\S", re.I)),
     ("precedence", re.compile(r"\s*auto[_-]?reply", re.I)),
     ("x-precedence", re.compile(r"\s*auto[_-]?reply", re.I)),
-    ("x-auto-response-suppress", re.compile(r".*\b(?:oof|all|autoreply)\b", re.I | re.S)),
+    ("x-auto-response-suppress", re.compile(r".*\ball\b", re.I | re.S)),
     ("x-post-messageclass", re.compile(r".*autoresponder", re.I | re.S)),
     ("delivered-to", re.compile(r"\s*autoresponder", re.I)),
     ("x-delivered-to", re.compile(r"\s*autoresponder", re.I)),
@@ -38,32 +40,36 @@ _LIST_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("precedence", re.compile(r"\s*(?:list|bulk|junk)", re.I)),
     ("x-precedence", re.compile(r"\s*(?:list|bulk|junk)", re.I)),
 )
-_LIST_FIELDS = ("list-id", "list-post", "list-unsubscribe", "x-mailman-version", "mailing-list")
+_LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe", "x-mailman-version", "mailing-list"})
 
 # How out-of-office programs begin a subject, by language (en de fr es it pt nl pl da sv no fi cs ru
 # uk zh ja ko tr).
 _AWAY = re.compile(
     r"\W*(?:"
-    r"out of (?:the )?office|auto(?:matic)?[- ]?(?:reply|response|replied)|autoreply|auto:|away from (?:my )?(?:mail|office|desk)"
+    r"out of (?:the )?office|auto(?:matic)?[- ]?(?:reply|response|replied)|autoreply|auto:"
+    r"|away from (?:my )?(?:mail|office|desk)"
     r"|on (?:vacation|holiday|leave)\b|vacation (?:reply|response|message)|i(?:'m| am) (?:away|out of)"
-    r"|automatische (?:antwort|rückmeldung)|abwesenheits\w+|abwesend|nicht im (?:büro|haus)|autom\. antwort|antwort automatisch"
+    r"|automatische (?:antwort|rückmeldung)|abwesenheits\w+|abwesend"
+    r"|nicht im (?:büro|haus)|autom\. antwort|antwort automatisch"
     r"|réponse automatique|absence du bureau|absent(?:e)? du bureau|message d'absence|je suis absent"
     r"|respuesta automática|fuera de (?:la )?oficina|ausencia|estoy fuera"
     r"|risposta automatica|fuori (?:sede|ufficio)|assente|assenza"
     r"|resposta automática|fora do escritório|ausente|ausência"
     r"|automatisch antwoord|afwezig\w*|niet aanwezig|automatische beantwoording"
     r"|odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|poza biurem|nieobecn\w+"
-    r"|automatisk svar|automatiskt svar|autosvar|ikke til stede|fraværende|frånvar\w*|fravær\w*|ikke på kontoret|ej på kontoret"
+    r"|automatisk svar|automatiskt svar|autosvar|ikke til stede|fraværende"
+    r"|frånvar\w*|fravær\w*|ikke på kontoret|ej på kontoret"
     r"|automaattinen vastaus|poissa toimistosta|poissaolo\w*"
     r"|automatická odpověď|mimo kancelář|nepřítomnost"
     r"|автоматический ответ|автоответ\w*|нет на работе|вне офиса|в отпуске"
     r"|автоматична відповідь|автовідповідь|поза офісом|у відпустці"
-    r"|自动回复|自動回覆|自动答复|不在办公室|外出|自動返信|自動応答|不在(?:通知|の(?:お)?知らせ)|자동 ?(?:회신|응답|답장)|부재 ?중"
+    r"|自动回复|自動回覆|自动答复|不在办公室"
+    r"|外出|自動返信|自動応答|不在(?:通知|の(?:お)?知らせ)|자동 ?(?:회신|응답|답장)|부재 ?중"
     r"|otomatik (?:yanıt|cevap)|ofis dışında"
     r")",
     re.I,
 )
-_BOUNCE_SENDER = re.compile(r"(?:mailer[-_]?daemon|mail[-_]?daemon|postmaster)(?:@|\s*<|\s*$|\b.*@)", re.I)
+_BOUNCE_SENDER = re.compile(r"mail(?:er)?[-_ ]?daemon|mail delivery (?:sub)?system", re.I)
 _NULL_PATH = re.compile(r"\s*<?\s*>?\s*$")
 _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)", re.I)
 _METHOD_REPLY = re.compile(r"method\s*=\s*\"?(?:reply|counter|declinecounter)", re.I)
@@ -132,13 +138,13 @@ def _is_calendar(mail: Mail) -> bool:
 
 
 def _is_auto_reply(mail: Mail) -> bool:
-    if any(mail.header_bytes(name) for name in _AUTO_REPLY_FIELDS):
+    if not _AUTO_REPLY_FIELDS.isdisjoint(mail.fields):
         return True
     return _any_value(mail, _AUTO_REPLY_VALUES) or _AWAY.match(mail.subject) is not None
 
 
 def _is_list(mail: Mail) -> bool:
-    return any(mail.header_bytes(name) for name in _LIST_FIELDS) or _any_value(mail, _LIST_VALUES)
+    return not _LIST_FIELDS.isdisjoint(mail.fields) or _any_value(mail, _LIST_VALUES)
 
 
 def _any_value(mail: Mail, table: tuple[tuple[str, re.Pattern[str]], ...]) -> bool:

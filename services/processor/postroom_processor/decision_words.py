@@ -150,14 +150,12 @@ huomenta; huomenta; kiitos; ahoj; dobrý den; dobré ráno; díky; привет;
 # Phrases with a stopping word in them that stop nothing; taken out before the lists below are tried.
 HARMLESS = _phrases(
     r"""
-no objections?; no objections? from (?:me|my side); no (?:further )?(?:comments?|questions?); no
+(?:at|for|from) (?:the|this|that) moment; no objections?; no objections? from (?:me|my side); no (?:further )?(?:comments?|questions?); no
 (?:problems?|issues?|concerns?|worries|complaints?|changes? needed|remarks?); without (?:any
 )?(?:objections?|comments?|concerns?); nothing to add; not only; why not; no need to
-(?:reply|wait for me); don'?t (?:forget|hesitate|worry); (?:please )?do not hesitate; let me
-know if.*; (?:call|ping|ask|tell|mail) me if.*; if you (?:need|have) any.*; if (?:there are
-)?any questions.*; if anything (?:comes up|else).*; if needed; first of all; right now; once
+(?:reply|wait for me); don'?t (?:forget|hesitate|worry); (?:please )?do not hesitate; let me know if; (?:call|ping|ask|tell|mail) me if; if you (?:need|have) (?:any|more); if (?:there are )?any questions; if anything (?:comes up|else); if needed; first of all; right now; once
 more; keine (?:weiteren )?(?:einwände|bedenken|anmerkungen|fragen|probleme|kommentare); kein
-(?:problem|einwand); nichts dagegen; bei fragen.*; falls (?:noch )?fragen.*; ohne
+(?:problem|einwand); nichts dagegen; bei fragen; falls (?:noch )?fragen; ohne
 (?:einwände|bedenken); (?:pas|aucun|aucune|sans) (?:de
 )?(?:problème|souci|objection|remarque|commentaire)s?; sin
 (?:problemas?|objeciones|comentarios|observaciones); ning[uú]n problema; no hay
@@ -201,7 +199,7 @@ CONDITIONS = _table(
 en: if; unless; once; when; whenever; after; before; until; till; provided; providing; assuming;
     subject to; as soon as; as long as; so long as; depending; depends; conditional;
     conditionally; conditioned; contingent; pending; only; except; excluding; apart from; in
-    case; under the condition; on condition; first; then; otherwise; else; given that; partially
+    case; under the condition; on condition; first; then; otherwise; given that; partially
 de: wenn; falls; sofern; sobald; nachdem; bevor; bis; nur; solange; vorausgesetzt; unter der
     bedingung; vorbehaltlich; außer; ausser; unter vorbehalt; bedingt; erst; sonst; sodass;
     soweit; teilweise
@@ -239,7 +237,7 @@ HEDGES = _table(
 en: but; however; though; although; maybe; perhaps; probably; possibly; might; may; could;
     should; would; i think; i guess; i suppose; guess; unsure; sure about; in principle;
     tentatively; tentative; likely; sort of; kind of; almost; nearly; not yet; yet; or; either;
-    rather; instead; later; tomorrow; going to; will be; whether; doubt; doubts; unclear;
+    rather; instead; later; tomorrow; going to; will be; whether; said; says; told; doubt; doubts; unclear;
     waiting; need to; needs to; needed; must; have to; has to; want to; let me; ask; check;
     verify; concern; concerns; worried; question; mean; means; button; supposed; hmm; what; who;
     which; why; how
@@ -304,7 +302,7 @@ en: wait; hold on; hold off; on hold; stop; actually; on second thoughts?; secon
     approved?; as if; yeah right; only if; only after; only when; only once; provided that; on
     (?:the )?condition; subject to; under (?:the )?condition; unless; as long as; conditional;
     conditionally
-de: moment; warte; warten; stopp; halt; doch nicht; zurückziehen; ziehe .{0,30} zurück; vergiss;
+de: (?:einen |kleinen )moment; moment (?:mal|bitte); moment(?=\s*[,!.…]); warte; warten; stopp; halt; doch nicht; zurückziehen; ziehe .{0,30} zurück; vergiss;
     ignorier\w*; scherz; war nur spaß; meinung geändert; widerrufe; aus versehen; versehentlich;
     unter der bedingung; unter vorbehalt; vorbehaltlich; nur wenn; nur falls; erst wenn; es sei
     denn; sofern; von wegen; nicht genehmigt
@@ -333,7 +331,7 @@ ru: подожди; подождите; погоди; погодите; стоп
 uk: зачекай; зачекайте; почекай; почекайте; стоп; насправді; жарт; жартую; передумав;
     передумала; скасуйте; помилково; за умови; тільки якщо; лише якщо
 zh: 等等; 等一下; 稍等; 其实; 其實; 开玩笑; 開玩笑; 取消; 算了; 撤回; 改变主意; 弄错; 除非; 前提
-ja: 待って; 待った; お待ち; やっぱり; やはり; 冗談; 取り消; 取消; 撤回; 間違え; ただし; 条件
+ja: 待って; 待った; お待ち(?:ください|下さい); やっぱり; やはり; 冗談; 取り消; 取消; 撤回; 間違え; ただし; 条件
 ko: 잠깐; 잠시만; 기다려; 사실은; 농담; 취소; 철회; 실수로; 조건
 tr: bekle; bekleyin; aslında; şaka; iptal; vazgeçtim; yanlışlıkla; şartıyla; koşuluyla; dur
 """
@@ -357,10 +355,11 @@ LEADING_HEDGES = _phrases(
 but; however; although; aber; allerdings; mais; pero; maar; ale; men; mutta; но; але; ama; fakat
 """
 )
-# Stoppers that start a later sentence of an innocent comment too often to count there.
+# Stoppers that start a sentence of an innocent comment too often to count there; of these, the
+# conditions still count in the two sentences after the decision.
 NOT_LEADING = _phrases(
     r"""
-first; then; once; se; do; if
+if; once; first; then; when; after; providing
 """
 )
 

@@ -56,19 +56,20 @@ class Mail:
 
     def header_bytes(self, name: str) -> tuple[bytes, ...]:
         """Return the raw values of every field called ``name``, in order."""
-        return self._by_name.get(name.lower(), ())
+        return self.fields.get(name.lower(), ())
 
     def header_values(self, name: str) -> tuple[str, ...]:
         """Return the values of every field called ``name`` as text, encoded words left as is."""
         return tuple(value.decode("latin-1") for value in self.header_bytes(name))
 
     @cached_property
-    def _by_name(self) -> dict[str, tuple[bytes, ...]]:
-        names: dict[str, tuple[bytes, ...]] = {}
+    def fields(self) -> dict[str, tuple[bytes, ...]]:
+        """The raw values of each field by its lower-case name."""
+        values: dict[str, tuple[bytes, ...]] = {}
         for name, value in self.headers:
             key = name.lower()
-            names[key] = (*names.get(key, ()), value)
-        return names
+            values[key] = (*values[key], value) if key in values else (value,)
+        return values
 
     @property
     def headers_complete(self) -> bool:
@@ -94,17 +95,17 @@ class Mail:
 
     @cached_property
     def recipients(self) -> tuple[str, ...]:
-        """Every address of the recipient fields, lower-cased, each once.
+        """Every address of the recipient fields, lower-cased, sorted, each once.
 
         Found leniently: nobody is trusted for standing here, a token proves itself.
         """
         found = (
             address.decode("ascii", "replace").lower()
-            for name, value in self.headers
-            if name.lower() in RECIPIENT_FIELDS
+            for name in RECIPIENT_FIELDS.intersection(self.fields)
+            for value in self.fields[name]
             for address in _ADDRESS.findall(value)
         )
-        return tuple(dict.fromkeys(found))
+        return tuple(sorted(set(found)))
 
     @cached_property
     def body(self) -> Body:

@@ -194,7 +194,7 @@ _DISCLAIMER = _any(
     r"(?:this|the) (?:e-?mail|message|communication|transmission)\b.{0,120}"
     r"\b(?:confidential|privileged|intended|legally)",
     r"(?:confidentiality|privacy|legal) (?:notice|disclaimer)",
-    r"disclaimer\s*:",
+    r"disclaimer\s*(?::|$)",
     r"if you are not the (?:intended|named) ",
     r"(?:please )?consider the environment",
     r"please think of the environment",
@@ -215,13 +215,13 @@ _OUTSIDE = (
     r"|externe[rn]? (?:e-?mail|absender)|außerhalb|from outside|don't often get)"
 )
 
+QUOTED = _rule(
+    "quote",
+    "a line that starts with a quoting mark",
+    r"\s{0,3}(?:[A-Za-z]{0,3}[>＞]|\|\s|»)",
+    rest_too=False,
+)
 LINE_RULES: tuple[LineRule, ...] = (
-    _rule(
-        "quote",
-        "a line that starts with a quoting mark",
-        r"\s{0,3}(?:[A-Za-z]{0,3}[>＞]|\|\s|»)",
-        rest_too=False,
-    ),
     _rule(
         "original",
         "Outlook's line above the mail that is answered",
@@ -247,6 +247,12 @@ LINE_RULES: tuple[LineRule, ...] = (
         rest_too=True,
     ),
     _rule("marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
+    _rule(
+        "original",
+        "Tobit david's line above the mail that is answered",
+        r"\W*original(?: message|-nachricht) (?:processed|bearbeitet|verarbeitet)\b",
+        rest_too=True,
+    ),
     _rule("divider", "Outlook's line of underscores above the history", r"\s*_{10,}\s*$", rest_too=True),
     _rule(
         "signature",

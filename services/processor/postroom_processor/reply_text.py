@@ -22,6 +22,7 @@ from postroom_processor.reply_marks import (
     LABEL_KINDS,
     LINE_RULES,
     NEEDS_TEXT_BEFORE,
+    QUOTED,
     WROTE,
     LineRule,
 )
@@ -69,7 +70,8 @@ _MAX_ATTRIBUTION_CHARS = 400
 _HEADER_BLOCK_LINES = 8
 _MAX_WARNING_LINES = 6
 _LONGEST_TRIED_CHARS = 1_000
-_QUOTE_RULE = LINE_RULES[0]
+# Above, somebody pasted a log; what was decided is not in its tail, but a "no" might be.
+_MAX_LINES = 5_000
 _ADDRESS_COLON = re.compile(r"[<(\[][^<>()\s]+@[^<>()\s]+[>)\]](?:\s?님이)?\s?[:：]$")
 _NUMBER = re.compile(r"\d")
 _UNDECIDABLE = {
@@ -94,6 +96,7 @@ class _Cutter:
     own: list[str] = field(default_factory=list)
     cut: list[tuple[str, str, str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    has_own: bool = False
     tail: str = ""
     quote_came_first: bool = False
     quoted_before: bool = False
@@ -102,6 +105,9 @@ class _Cutter:
         index = 0
         while index < len(self.lines):
             index += self._step(index)
+            if index >= _MAX_LINES and not self.tail:
+                self.doubts.append("text-too-long")
+                return
 
     def _step(self, index: int) -> int:
         """Sort the line at ``index`` and return how many lines that took."""
@@ -112,6 +118,8 @@ class _Cutter:
             return 1
         if line.kind:
             return self._drop_quote(index, line.kind, "the HTML marks it so")
+        if QUOTED.pattern.match(line.text):
+            return self._drop_quote(index, "quote", QUOTED.reason)
         taken = self._structure(index)
         if taken:
             return taken
@@ -133,13 +141,11 @@ class _Cutter:
 
     def _line(self, index: int) -> int:
         text = self.lines[index].text
-        rule = _rule_for(text, has_own=bool("".join(self.own)))
+        rule = _rule_for(text, has_own=self.has_own)
         if rule is None:
             return self._own_line(index)
         if rule.rest_too:
             self.tail = rule.kind if rule.kind in SIGNATURE_KINDS else "quote"
-        if rule.kind == "quote":
-            return self._drop_quote(index, "quote", rule.reason)
         if rule.kind == "warning":
             length = _paragraph_length(self.lines, index, _MAX_WARNING_LINES)
             return self._drop(index, length, rule.kind, rule.reason)
@@ -149,18 +155,19 @@ class _Cutter:
         if self.quoted_before:
             if _quote_goes_on(self.lines, index):
                 return self._drop(index, 1, "quote", "stands between quoted lines: wrapped text")
-            if not "".join(self.own):
+            if not self.has_own:
                 self.doubts.append("text-joined-to-quote")
         self._keep(self.lines[index].text.rstrip())
         return 1
 
     def _keep(self, text: str) -> None:
         self.own.append(text)
+        self.has_own = self.has_own or bool(text)
         self.quoted_before = False
 
     def _drop_quote(self, index: int, kind: str, reason: str) -> int:
         if kind == "quote" and not self.tail:
-            if not "".join(self.own):
+            if not self.has_own:
                 self.quote_came_first = True
             elif self.quote_came_first:
                 self.doubts.append("answers-between-quotes")
@@ -256,7 +263,7 @@ def _rule_for(text: str, *, has_own: bool) -> LineRule | None:
 
 
 def _is_quoted(line: MarkedLine) -> bool:
-    return line.kind == "quote" or _QUOTE_RULE.pattern.match(line.text[:80]) is not None
+    return line.kind == "quote" or QUOTED.pattern.match(line.text[:80]) is not None
 
 
 def _quoted_after(lines: Sequence[MarkedLine], index: int) -> bool:

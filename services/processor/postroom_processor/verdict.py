@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from postroom_processor import decision_words as words
 from postroom_processor.letters import fold, has_hidden_characters, has_look_alikes, has_unread_script, signs
@@ -87,6 +88,7 @@ class _Word:
 
 
 _UNDERSTOOD_CHARS = 200
+_ZERO_WIDTHS = " \t\u200b\u2060\ufeff"
 _WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _CJK = re.compile(f"[{_WORDY_SCRIPTS}]")
 _BEFORE = re.compile(r"[\s*_]*")
@@ -124,7 +126,9 @@ def _unreadable(own: OwnText, text: str) -> str | None:
         return own.doubts[0]
     if not text:
         return "no-text"
-    if has_hidden_characters(text):
+    first, *others = text.split("\n")
+    # At the end of a line below, a zero width hides nothing; some clients leave one everywhere.
+    if has_hidden_characters("\n".join([first, *(line.strip(_ZERO_WIDTHS) for line in others)])):
         return "hidden-characters"
     if has_look_alikes(text):
         return "look-alike-letters"
@@ -138,7 +142,7 @@ def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
     start = _after_greeting(folded, offered)
     start = _BEFORE.match(folded, start).end()  # type: ignore[union-attr]
     found = offered.lead.match(folded, start)
-    if found is None:
+    if found is None or (found.group("open") and found.group("mark").strip(" .!")):
         return _why_none(folded[start:])
     word = offered.words[" ".join(found.group("phrase").split())]
     rest = folded[found.end() :]
@@ -152,8 +156,8 @@ def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
         comment=text[found.end() :].lstrip(" \t\r\n*_-–—,;:.!，；：。！、").rstrip()
         if len(text) == len(folded)
         else rest.strip(),
-        others=offered.others(word.choice),
-        same=offered.same(word.choice),
+        others=offered.others[word.choice],
+        same=offered.same[word.choice],
     )
 
 
@@ -161,7 +165,7 @@ def _sentence(mark: str, rest: str) -> str:
     """The decision's sentence; if the decision word is all of it, the next one in its paragraph."""
     end = _SENTENCE_END.search(rest)
     first = rest if end is None else rest[: end.end()]
-    return f"{mark} {first}"
+    return mark + first
 
 
 def _why_none(folded: str) -> str:
@@ -201,8 +205,12 @@ def _bounded(phrase: str) -> str:
 
 
 def _one_of(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Match any of the phrases; one look-behind for all of them, or every position costs hundreds."""
     ordered = sorted(set(phrases), key=lambda phrase: (-len(phrase), phrase))
-    return re.compile("|".join(_bounded(phrase) for phrase in ordered) or r"(?!)")
+    spaced = [phrase.replace(" ", r"\s+") for phrase in ordered if not _CJK.search(phrase)]
+    anywhere = [phrase.replace(" ", r"\s+") for phrase in ordered if _CJK.search(phrase)]
+    bounded = [rf"(?<!\w)(?:{'|'.join(spaced)})(?!\w)"] if spaced else []
+    return re.compile("|".join(bounded + anywhere) or r"(?!)")
 
 
 def _flat(table: words.Table) -> list[str]:
@@ -230,6 +238,9 @@ _LEADING_STOPPER = re.compile(
     + "|".join(_bounded(phrase) for phrase in words.LEADING_HEDGES)
     + ")"
 )
+_LEADING_NEARBY = re.compile(
+    _START + "(?:" + "|".join(_bounded(phrase) for phrase in words.NOT_LEADING) + ")"
+)
 _GREETING = re.compile(
     rf"[\s*_]*(?:{'|'.join(_bounded(phrase) for phrase in words.GREETINGS)})"
     r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
@@ -237,30 +248,42 @@ _GREETING = re.compile(
 _TAIL = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in words.TAIL_WORDS)
 _MARK = (
     r"[ \t]*(?:$|(?=\n)|[!！。]+(?!\?)|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
-    r"|[-–—]+(?=\s)|(?<=[ \t])(?=\()|(?=[^\w\s.?!,;:/\\|&+=<>\[\]{}@#$%^~`'\"()*_-]))"
+    r"|[-–—]+(?=\s)|(?<=[ \t])(?=\()|(?=[\u2600-\u27bf\U0001f000-\U0001faff]))"
 )
 
 
 @dataclass(frozen=True)
 class _Offered:
-    """The words a request's choices may be written in, ready for matching."""
+    """The words a request's choices may be written in, ready for matching.
+
+    Attributes:
+        words: What each phrase means.
+        lead: Matches a phrase in leading position with what has to follow it.
+        any_word: Matches any phrase.
+        others: By choice: the words of the other choices; a mere no only where a sentence starts.
+        same: By choice: its own words, yes and no aside.
+    """
 
     words: dict[str, _Word]
     lead: re.Pattern[str]
     any_word: re.Pattern[str]
+    others: dict[str, re.Pattern[str]]
+    same: dict[str, re.Pattern[str]]
 
-    def others(self, choice: str) -> re.Pattern[str]:
-        """Match the words of the other choices; a mere no only where a sentence starts."""
-        strong = [w.phrase for w in self.words.values() if w.choice != choice and not w.plain]
-        plain = [w.phrase for w in self.words.values() if w.choice != choice and w.plain]
-        starts = "|".join(_bounded(re.escape(phrase)) for phrase in plain if not _CJK.search(phrase))
-        pattern = _one_of(re.escape(phrase).replace(r"\ ", " ") for phrase in strong).pattern
-        return re.compile(f"{pattern}|{_START}(?:{starts})" if starts else pattern)
 
-    def same(self, choice: str) -> re.Pattern[str]:
-        """Match the words of this choice, yes and no aside."""
-        strong = [w.phrase for w in self.words.values() if w.choice == choice and not w.plain]
-        return _one_of(re.escape(phrase).replace(r"\ ", " ") for phrase in strong)
+def _others(all_words: Iterable[_Word], choice: str) -> re.Pattern[str]:
+    foreign = [word for word in all_words if word.choice != choice]
+    strong = _one_of(_literal(word.phrase) for word in foreign if not word.plain).pattern
+    plain = [_literal(word.phrase) for word in foreign if word.plain and not _CJK.search(word.phrase)]
+    return re.compile(f"{strong}|{_START}(?:{'|'.join(plain)})(?!\\w)" if plain else strong)
+
+
+def _same(all_words: Iterable[_Word], choice: str) -> re.Pattern[str]:
+    return _one_of(_literal(word.phrase) for word in all_words if word.choice == choice and not word.plain)
+
+
+def _literal(phrase: str) -> str:
+    return re.escape(phrase).replace(r"\ ", " ")
 
 
 @lru_cache(maxsize=256)
@@ -269,10 +292,17 @@ def _offered(choices: tuple[str, ...]) -> _Offered:
     ordered = sorted(by_phrase, key=lambda phrase: (-len(phrase), phrase))
     phrases = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in ordered) or r"(?!)"
     lead = re.compile(
-        rf"(?P<open>[\"“„«]?)(?P<phrase>{phrases})(?(open)[\"”“»]?)"
+        rf"(?P<open>[\"“„«])?(?P<phrase>{phrases})(?(open)[\"”“»])"
         rf"(?P<bold>[*_]{{0,2}})(?P<tail>(?:[ \t]+(?:{_TAIL})(?!\w))*)(?P<mark>{_MARK})"
     )
-    return _Offered(by_phrase, lead, _one_of(re.escape(p).replace(r"\ ", " ") for p in ordered))
+    every = tuple(by_phrase.values())
+    return _Offered(
+        words=by_phrase,
+        lead=lead,
+        any_word=_one_of(_literal(phrase) for phrase in ordered),
+        others={choice: _others(every, choice) for choice in choices},
+        same={choice: _same(every, choice) for choice in choices},
+    )
 
 
 def _choice_words(choices: tuple[str, ...]) -> Iterable[_Word]:
@@ -348,7 +378,10 @@ def _hedges(reading: _Reading, own: OwnText) -> bool:
 def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
     if reading.refuses:
         return False
-    return _LEADING_STOPPER.search(_without_harmless(reading.rest)) is not None
+    rest = _without_harmless(reading.rest)
+    ends = [match.end() for match in islice(_SENTENCE_END.finditer(rest.lstrip()), 2)]
+    nearby = rest.lstrip()[: ends[-1]] if len(ends) == 2 else rest
+    return _LEADING_STOPPER.search(rest) is not None or _LEADING_NEARBY.search(nearby) is not None
 
 
 def _jokes(reading: _Reading, own: OwnText) -> bool:
