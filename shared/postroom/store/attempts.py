@@ -1,6 +1,8 @@
 """Counts how often a redelivered message was begun and not ended: the consumer's `Attempts` in the store."""
 
-from sqlalchemy import delete, select
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
 
 from postroom.clock import Clock, utc_now
 from postroom.store.engine import Store, insert_new
@@ -31,3 +33,8 @@ class StoredAttempts:
             connection.execute(
                 delete(attempts).where(attempts.c.queue == queue, attempts.c.message_id == message_id)
             )
+
+
+def forget_before(connection: Connection, moment: datetime) -> int:
+    """Remove counts that were last raised before a time (of messages that never ended); returns how many."""
+    return connection.execute(delete(attempts).where(attempts.c.last_at < moment)).rowcount

@@ -5,35 +5,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import ReturningInsert
 
 from postroom.errors import Misconfigured, Permanent, Transient
 
 _READ_ONLY = "postroom_read_only"
 _SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout=30000",  # first, since the change to WAL takes a lock
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=30000",
     "PRAGMA cache_size=-16000",
 )
+
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+# A server that is gone without a word (no RST) must be an error in bounded time (libpq's settings).
+_PG_TIMEOUTS = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "30000",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+}
+
+# PostgreSQL: serialization failure, deadlock, and the server going down or coming up.
+_TRY_AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03")
 
 
 class Store:
     """A database with Postroom's tables. Threads may share it; processes open their own."""
 
     def __init__(self, url: str) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise Misconfigured("store_url", "the store's URL is malformed: expected scheme://…") from error
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise Misconfigured(
-                "store_url", f"{parsed.drivername} is not supported: sqlite or postgresql+psycopg"
-            )
-        self.engine = _engine(url)
+        self.engine = _engine(_parsed(url))
 
     @property
     def is_sqlite(self) -> bool:
@@ -112,25 +125,64 @@ def upsert(
 def translated(error: SQLAlchemyError) -> Transient | Permanent:
     """A database error as one of ours. Parameters are left out: they may hold mail."""
     original = getattr(error, "orig", None)
-    sentence = f"{type(error).__name__}: {str(original or error).splitlines()[0][:300]}"
-    if isinstance(error, OperationalError) or (
+    first_line = next(iter(str(original or error).splitlines()), "")
+    sentence = f"{type(error).__name__}: {first_line[:300]}"
+    if isinstance(error, OperationalError | PoolTimeout) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
         return Transient(f"the database does not answer: {sentence}")
-    if isinstance(error, IntegrityError):
+    if _is_race(original):
         return Transient(f"another transaction wrote the same row first: {sentence}")
-    if getattr(original, "sqlstate", None) in ("40001", "40P01", "57P01", "57P02", "57P03"):
+    if getattr(original, "sqlstate", None) in _TRY_AGAIN:
         return Transient(f"the database asks to try again: {sentence}")
     return Permanent(f"the database refused: {sentence}")
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=10, hide_parameters=True)
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, hide_parameters=True)
+def _is_race(original: BaseException | None) -> bool:
+    """Whether a unique key was violated: tried again, the transaction sees the other's row."""
+    return getattr(original, "sqlstate", None) == "23505" or getattr(original, "sqlite_errorname", None) in (
+        "SQLITE_CONSTRAINT_UNIQUE",
+        "SQLITE_CONSTRAINT_PRIMARYKEY",
+    )
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise Misconfigured(
+            "store_url",
+            "the store's URL is malformed: expected postgresql+psycopg://user:password@host:port/database "
+            "or sqlite:///path",
+        ) from error
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise Misconfigured(
+            "store_url", f"the store's URL: {parsed.drivername} is not supported; sqlite and postgresql are"
+        )
+    return parsed.set(drivername=driver)
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=10,
+            hide_parameters=True,
+            connect_args={name: value for name, value in _PG_TIMEOUTS.items() if name not in url.query},
+        )
+    if not url.database or url.database == ":memory:":
+        raise Misconfigured("store_url", "the store's URL names no file: expected sqlite:///path")
+    folder = Path(url.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            "store_url", f"the store's folder {folder} cannot be made: {error.strerror}"
+        ) from error
+    engine = create_engine(url, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

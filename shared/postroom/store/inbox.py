@@ -13,7 +13,8 @@ def take_new(connection: Connection, service: str, message_ids: Sequence[str], n
     """Record the ids in this transaction; returns those that were new. The others had their effect before."""
     rows = [
         {"service": service, "message_id": message_id, "handled_at": now}
-        for message_id in dict.fromkeys(message_ids)
+        # In one order, so that two transactions with the same messages wait for each other and never both.
+        for message_id in sorted(set(message_ids))
     ]
     return insert_new(connection, inbox, rows, key="message_id")
 

@@ -15,22 +15,47 @@ _LOCK = 0x706F7374  # an arbitrary number, the same for all: two jobs at once wa
 
 
 def migrate(store: Store) -> None:
-    """Apply every migration that is missing; nothing happens if none is."""
+    """Apply every migration that is missing; nothing happens if none is.
+
+    Raises:
+        Misconfigured: the database has the schema of a newer version.
+        Transient, Permanent: as `Store.write`.
+    """
     with store.write() as connection:
         if not store.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _refuse_unknown(_found(connection))
         command.upgrade(_config(connection), "head")
 
 
 def check_schema(store: Store) -> None:
     """Raises Misconfigured unless the database has exactly the schema of this version."""
-    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    head = _scripts().get_current_head()
     with store.read() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        found = _found(connection)
+    _refuse_unknown(found)
     if found != head:
         raise Misconfigured(
             "schema",
             f"the database has schema {found or 'none'}, this version needs {head}: run `postroom migrate`",
+        )
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(None))
+
+
+def _found(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown(found: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise Misconfigured(
+            "schema",
+            f"the database has schema {found}, which this version does not know: it was migrated by a newer "
+            "version of Postroom, run that one",
         )
 
 

@@ -7,18 +7,27 @@ commit (`OutboxRelay.publish`) and has a sweeper for those that a crash or a bro
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from postroom.broker.publisher import Outgoing, Publisher, PublishResult
+from postroom.broker.publisher import Outgoing, PublishFailed, PublishResult
 from postroom.clock import Clock, utc_now
 from postroom.envelope import Wire
 from postroom.store.engine import Store, insert_new
 from postroom.store.schema import outbox
 
 FIRST_SWEEP_AFTER_S = 15
-SWEEP_AGAIN_AFTER_S = 30
+SWEEP_AGAIN_AFTER_S = 60
+"""Longer than a publisher tries, so that two sweepers do not publish the same at the same time."""
 SWEEP_LIMIT = 500
+
+
+class Publishes(Protocol):
+    """What the relay needs of a publisher."""
+
+    def publish(self, messages: Sequence[Outgoing]) -> PublishResult:
+        """Return when all are confirmed, or raise: PublishFailed names those that were not."""
 
 
 def add(connection: Connection, service: str, messages: Sequence[Outgoing], now: datetime) -> None:
@@ -48,7 +57,7 @@ def add(connection: Connection, service: str, messages: Sequence[Outgoing], now:
 class OutboxRelay:
     """Publishes what is in the outbox of one service and forgets it once it is confirmed."""
 
-    def __init__(self, store: Store, publisher: Publisher, service: str, clock: Clock = utc_now) -> None:
+    def __init__(self, store: Store, publisher: Publishes, service: str, clock: Clock = utc_now) -> None:
         self._store = store
         self._publisher = publisher
         self._service = service
@@ -62,10 +71,14 @@ class OutboxRelay:
         """
         if not messages:
             return PublishResult(unheard=0)
-        result = self._publisher.publish(messages)
-        with self._store.write() as connection:
-            ids = [message.wire.message_id for message in messages]
-            connection.execute(delete(outbox).where(outbox.c.message_id.in_(ids)))
+        try:
+            result = self._publisher.publish(messages)
+        except PublishFailed as failure:
+            refused = {each.wire.message_id for each, _ in failure.failed}
+            # The others are confirmed: one bad message must not send its neighbours again and again.
+            self._forget([each.wire.message_id for each in messages if each.wire.message_id not in refused])
+            raise
+        self._forget([each.wire.message_id for each in messages])
         return result
 
     def sweep(self) -> bool:
@@ -81,6 +94,12 @@ class OutboxRelay:
                 select(func.min(outbox.c.created_at)).where(outbox.c.service == self._service)
             ).scalar()
         return max(0.0, (self._clock() - oldest).total_seconds()) if oldest else 0.0
+
+    def _forget(self, message_ids: Sequence[str]) -> None:
+        with self._store.write() as connection:
+            for start in range(0, len(message_ids), SWEEP_LIMIT):
+                part = message_ids[start : start + SWEEP_LIMIT]
+                connection.execute(delete(outbox).where(outbox.c.message_id.in_(part)))
 
     def _claim(self) -> list[Outgoing]:
         """The messages that are due, postponed in the same step so that no other replica takes them too."""
