@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001
-# Words are spelled in the alphabet of their language, with its punctuation.
+# Words are spelled in the alphabet of their language; a pattern is easier to read in one piece.
 """How mail programs mark what is not the author's own: tables of lines, by language and program.
 
 To teach Postroom another program or language, add a row; each says why it is there.
@@ -64,54 +64,69 @@ _BEGIN_FORWARDED = _any(
     *("vidarebefordrat brev", "videresendt melding", "начало переадресованного", "下面是被转发的邮件"),
     *("以下是轉寄的郵件", "転送されたメッセージ", "전달된 메시지", "iletilen (?:e-posta|mesaj)"),
 )
+# No comma or colon inside: what goes on after one is somebody talking.
 _SENT_FROM = _any(
+    r"\w+ \w+ (?:mail|e-?mail)\s?<https?://\S{1,200}> (?:for|für|pour|para|per|voor|dla|till|til) windows(?: 1\d)?",
     *(
-        r"sent (?:from|via|with|using) (?:my |the |a |an )?\S.{0,60}",
-        r"get outlook for (?:ios|android|mac).{0,60}",
-    ),
-    *(r"download .{0,20}outlook .{0,60}", r"from my (?:iphone|ipad|android|mobile|phone|blackberry).{0,30}"),
-    *(
-        r"(?:von|aus) mein(?:em|er) .{2,40} gesendet.{0,40}",
-        r"gesendet (?:von|mit|aus) .{2,60}",
-        r"diese nachricht wurde von meinem .{2,60}",
-    ),
-    *(r"outlook für (?:ios|android|mac).{0,40}", r"envoyé (?:de(?:puis)?|à partir de|avec|par) .{2,60}"),
-    *(r"(?:télécharger|obtenir|obtenez) outlook .{2,60}", r"enviado (?:desde|do|de|pelo|via|con) .{2,60}"),
-    *(
-        r"(?:obtener|obter|obtenga|descargar) o? ?outlook .{2,60}",
-        r"inviato (?:da|dal|con|tramite) .{2,60}",
-        r"scarica outlook .{2,60}",
+        r"sent (?:from|via|with|using) (?:my |the |a |an )?\S[^,;:!?]{0,60}",
+        r"get outlook for (?:ios|android|mac)[^,;:!?]{0,60}",
     ),
     *(
-        r"(?:verstuurd|verzonden) (?:vanaf|vanuit|met|via) .{2,60}",
-        r"outlook (?:voor|til|för|for|pour|para|per|dla|pro) (?:ios|android|mac).{0,40}",
+        r"download [^,;:!?]{0,20}outlook [^,;:!?]{0,60}",
+        r"from my (?:iphone|ipad|android|mobile|phone|blackberry)[^,;:!?]{0,30}",
     ),
     *(
-        r"(?:wysłane|wysłano) (?:z|ze|za) .{2,60}",
-        r"(?:sendt|afsendt) (?:fra|via|med) .{2,60}",
-        r"hent outlook .{2,60}",
+        r"(?:von|aus) mein(?:em|er) [^,;:!?]{2,40} gesendet[^,;:!?]{0,40}",
+        r"gesendet (?:von|mit|aus) [^,;:!?]{2,60}",
+        r"diese nachricht wurde von meinem [^,;:!?]{2,60}",
     ),
     *(
-        r"skickat (?:från|med|via) .{2,60}",
-        r"(?:skaffa|hämta) outlook .{2,60}",
-        r"lähetetty .{2,40}",
-        r"odesláno (?:z|ze|pomocí) .{2,60}",
+        r"outlook für (?:ios|android|mac)[^,;:!?]{0,40}",
+        r"envoyé (?:de(?:puis)?|à partir de|avec|par) [^,;:!?]{2,60}",
     ),
     *(
-        r"отправлено (?:с|из|от) .{2,60}",
-        r"надіслано (?:з|із|зі) .{2,60}",
-        r"发自我的.{1,30}",
-        r"從我的.{1,30}傳送",
-        r"寄自我的.{1,30}",
-        r"发自.{1,30}",
+        r"(?:télécharger|obtenir|obtenez) outlook [^,;:!?]{2,60}",
+        r"enviado (?:desde|do|de|pelo|via|con) [^,;:!?]{2,60}",
+    ),
+    *(
+        r"(?:obtener|obter|obtenga|descargar) o? ?outlook [^,;:!?]{2,60}",
+        r"inviato (?:da|dal|con|tramite) [^,;:!?]{2,60}",
+        r"scarica outlook [^,;:!?]{2,60}",
+    ),
+    *(
+        r"(?:verstuurd|verzonden) (?:vanaf|vanuit|met|via) [^,;:!?]{2,60}",
+        r"outlook (?:voor|til|för|for|pour|para|per|dla|pro) (?:ios|android|mac)[^,;:!?]{0,40}",
+    ),
+    *(
+        r"(?:wysłane|wysłano) (?:z|ze|za) [^,;:!?]{2,60}",
+        r"(?:sendt|afsendt) (?:fra|via|med) [^,;:!?]{2,60}",
+        r"hent outlook [^,;:!?]{2,60}",
+    ),
+    *(
+        r"skickat (?:från|med|via) [^,;:!?]{2,60}",
+        r"(?:skaffa|hämta) outlook [^,;:!?]{2,60}",
+        r"lähetetty [^,;:!?]{2,40}",
+        r"odesláno (?:z|ze|pomocí) [^,;:!?]{2,60}",
+    ),
+    *(
+        r"отправлено (?:с|из|от) [^,;:!?]{2,60}",
+        r"надіслано (?:з|із|зі) [^,;:!?]{2,60}",
+        r"发自我的[^,;:!?]{1,30}",
+        r"從我的[^,;:!?]{1,30}傳送",
+        r"寄自我的[^,;:!?]{1,30}",
+        r"发自[^,;:!?]{1,30}",
     ),
     *(
         r"(?:my )?(?:iphone|ipad|android)から送信",
-        r".{1,30}から送信",
-        r"나의 .{1,20}에서 보냄",
-        r".{1,30}에서 보냄",
+        r"[^,;:!?]{1,30}から送信",
+        r"나의 [^,;:!?]{1,20}에서 보냄",
+        r"[^,;:!?]{1,30}에서 보냄",
     ),
-    *(r".{2,30}[''’]?(?:den|dan|tan|ten) gönderildi", r"sent from .{2,60}", r"yahoo mail for .{2,40}"),
+    *(
+        r"[^,;:!?]{2,30}[''’]?(?:den|dan|tan|ten) gönderildi",
+        r"sent from [^,;:!?]{2,60}",
+        r"yahoo mail for [^,;:!?]{2,40}",
+    ),
 )
 _ABOVE_LINE = _any(
     r"(?:please )?(?:reply|respond|type|write|enter|add)\b.{0,40}\babove this line",
@@ -263,7 +278,7 @@ LINE_RULES: tuple[LineRule, ...] = (
     _rule(
         "banner",
         "the name of the program or device",
-        rf"[\s*_<\[(]{{0,3}}{_SENT_FROM}[\s*_>\])]{{0,3}}$",
+        rf"[\s*_<\[(]{{0,3}}{_SENT_FROM}(?:\s?[<(\[]?https?://\S{{1,200}})?[\s*_>\])]{{0,3}}$",
         rest_too=False,
     ),
     _rule("warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),

@@ -399,9 +399,11 @@ def _unread_script(reading: _Reading, own: OwnText) -> bool:
 def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     """Whether a line that was taken for a signature takes something back."""
     for cut in own.cut:
+        folded = fold(cut.text)
+        if cut.kind == "banner" and any(pattern.search(folded) for _, pattern in _STOPPERS):
+            return True
         if cut.kind not in SIGNATURE_KINDS:
             continue
-        folded = fold(cut.text)
         if _POSTSCRIPT.search(folded) or _SIGNATURE_STOPPER.search(folded):
             return True
     return False

@@ -374,6 +374,9 @@ UNCLEAR: tuple[str, ...] = (
     "Approve\n\nKind regards\nBob\n\nP.S. only when the tests are green",
     "Approve\n\nKind regards\nBob\nActually wait, don't.",
     "Approve\n-- \nno, stop",
+    "Approve\nSent from my phone so please wait",
+    "Approve\nSent from my iPhone but not meant",
+    "Approve\nSent from my iPhone, do not deploy",
     # No decision word, or not in leading position
     "",
     "   \n\n",

@@ -1,0 +1,255 @@
+# ruff: noqa: E501, RUF001
+# Mail as programs write it.
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom_processor.html_text import read_html
+from postroom_processor.mail import read_mail
+from postroom_processor.reply_text import OwnText, cut_plain_text, own_text
+from postroom_processor.verdict import Decided, Unclear, read_verdict
+
+HISTORY = "<div>Release 4.2</div><div>Reply with approve or reject.</div>"
+
+
+def own_of_html(html: str) -> OwnText:
+    head = b"From: a@x.org\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    return own_text(read_mail(head + html.encode()))
+
+
+def own_of_both(text: str, html: str) -> OwnText:
+    return own_text(
+        read_mail(
+            "From: a@x.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=B\r\n\r\n"
+            f"--B\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+            f"--B\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n--B--\r\n".encode()
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        # Gmail
+        f'<div dir="ltr">Approve</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">On Mon, '
+        f'Jan 1, 2024 at 10:00 AM P &lt;<a href="mailto:p@x.org">p@x.org</a>&gt; wrote:<br></div>'
+        f'<blockquote class="gmail_quote">{HISTORY}</blockquote></div>',
+        # Gmail in a language nobody taught us, with a signature
+        f'<div dir="ltr">Approve<div><br></div>-- <br><div class="gmail_signature">Bob<br>approve</div></div>'
+        f'<div class="gmail_quote"><div class="gmail_attr">Qqq zzz 2024, P:<br></div><blockquote>{HISTORY}'
+        "</blockquote></div>",
+        # Outlook on the web
+        '<div class="elementToProof">Approve</div><div id="Signature"><p>Bob</p></div>'
+        f'<div id="appendonsend"></div><hr><div id="divRplyFwdMsg"><b>From:</b> P<br><b>Sent:</b> Monday<br>'
+        f"<b>To:</b> Bob<br><b>Subject:</b> Release</div>{HISTORY}",
+        # Outlook on the desktop: only the header block tells
+        '<html><head><style>p.MsoNormal {margin:0}</style></head><body><div class="WordSection1"><p class='
+        '"MsoNormal">Approve<o:p></o:p></p><p class="MsoNormal"><o:p>&nbsp;</o:p></p><div style="border:none;'
+        'border-top:solid #E1E1E1 1.0pt"><p class="MsoNormal"><b>From:</b> P &lt;p@x.org&gt;<br><b>Sent:</b> '
+        f"Monday, January 1, 2024<br><b>To:</b> Bob<br><b>Subject:</b> Release</p></div>{HISTORY}</div></body>",
+        # Outlook mobile
+        '<div dir="auto">Approve</div><div id="ms-outlook-mobile-signature">Get <a>Outlook for iOS</a></div>'
+        f'<hr><div id="divRplyFwdMsg"><strong>From:</strong> P</div>{HISTORY}',
+        # Apple Mail
+        '<html><body>Approve<br><div><br><blockquote type="cite"><div>On 1. Jan 2024, at 10:00, P &lt;p@x.org'
+        f"&gt; wrote:</div><br><div>{HISTORY}</div></blockquote></div><br></body></html>",
+        # iPhone
+        '<div dir="auto">Approve<br><br><div dir="ltr">Sent from my iPhone</div><div dir="ltr"><br><blockquote'
+        f' type="cite">On Jan 1, 2024, at 10:00, P &lt;p@x.org&gt; wrote:<br><br></blockquote></div>'
+        f'<blockquote type="cite"><div dir="ltr">\ufeff{HISTORY}</div></blockquote></div>',
+        # Yahoo
+        f'<div>Approve</div><div id="yahoo_quoted_1" class="yahoo_quoted"><div>On Monday, P wrote:</div>{HISTORY}'
+        "</div>",
+        # Thunderbird, top- and bottom-posted
+        f'<p>Approve</p><div class="moz-cite-prefix">Am 01.01.24 um 10:00 schrieb P:<br></div>'
+        f'<blockquote type="cite">{HISTORY}</blockquote>',
+        f'<div class="moz-cite-prefix">On 01/01/24 10:00, P wrote:<br></div><blockquote type="cite">{HISTORY}'
+        '</blockquote><p>Approve</p><pre class="moz-signature">-- \nBob</pre>',
+        # Zimbra
+        f'<div>Approve</div><hr id="zwchr" data-marker="__DIVIDER__"><div data-marker="__QUOTED_TEXT__">{HISTORY}'
+        "</div>",
+        # Proton
+        f'<div>Approve</div><div class="protonmail_signature_block">Sent with Proton</div><div class='
+        f'"protonmail_quote">On Monday, P wrote:<br><blockquote class="protonmail_quote">{HISTORY}</blockquote>'
+        "</div>",
+        # Unclosed and crossed tags
+        "<b><div>Approve</b><p></div>",
+        "<p>Approve",
+        "Appro<b>ve</b>",
+        "<table><tr><td>Approve</td></tr></table>",
+        "Approve<!-- if tests pass -->",
+        "<title>no</title><script>if (a<b) no()</script>Approve",
+        "<P CLASS=x>&#65;pprove&nbsp;</P>",
+    ],
+)
+def test_the_own_text_of_an_html_mail_is_found(html: str) -> None:
+    own = own_of_html(html)
+    assert (own.text, own.doubts) == ("Approve", ())
+    assert isinstance(read_verdict(own), Decided)
+
+
+@pytest.mark.parametrize(
+    ("html", "doubt"),
+    [
+        ('Approve<span style="display:none"> not</span>', "hidden-text"),
+        ('Approve<span style="font-size:0px"> not</span>', "hidden-text"),
+        ('Approve<span style="color: white"> not</span>', "hidden-text"),
+        ('Approve<font color="#FFFFFF"> not</font>', "hidden-text"),
+        ('<div style="visibility:hidden">Approve</div>', "hidden-text"),
+        ("<p hidden>Approve</p>", "hidden-text"),
+        ("<s>Approve</s>", "struck-out-text"),
+        ("<del>Approve</del> wait", "struck-out-text"),
+        ('<span style="text-decoration: underline line-through">Approve</span>', "struck-out-text"),
+        ("Approve<!-- never closed", "broken-html"),
+        ('Approve<a href="never closed', "broken-html"),
+        ("Approve<script>never closed", "broken-html"),
+    ],
+)
+def test_html_that_hides_strikes_or_breaks_is_doubted(html: str, doubt: str) -> None:
+    own = own_of_html(html)
+    assert doubt in own.doubts
+    assert isinstance(read_verdict(own), Unclear)
+
+
+def test_hidden_text_in_the_quoted_part_does_not_matter() -> None:
+    own = own_of_html('Approve<blockquote><div style="display:none">preview</div>x</blockquote>')
+    assert own.doubts == ()
+
+
+def test_text_and_html_that_agree_are_read() -> None:
+    own = own_of_both("*Approve*\r\n\r\n> hi", "<p><b>Approve</b></p><blockquote>hi</blockquote>")
+    assert isinstance(read_verdict(own), Decided)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Approve", "<p>Reject</p>"),
+        ("Approve", "<p>Approve, once it is tested</p>"),
+        ("Approve", "<p>I do not</p><p>Approve</p>"),
+        ("Approve", ""),
+        ("Approve", "<s>Approve</s>"),
+    ],
+)
+def test_text_and_html_that_disagree_decide_nothing(text: str, html: str) -> None:
+    assert isinstance(read_verdict(own_of_both(text, html)), Unclear)
+
+
+def test_an_empty_text_part_leaves_the_word_to_html() -> None:
+    assert own_of_both(" \r\n\r\n", "<p>Approve</p>").text == "Approve"
+
+
+def test_what_was_cut_is_kept_with_its_reason() -> None:
+    own = cut_plain_text(
+        "Approve\n\nSent from my iPhone\n\nOn Mon, 1 Jan 2024, P <p@x.org> wrote:\n> one\n> two\n\n-- \nBob"
+    )
+    assert [(cut.kind, cut.text) for cut in own.cut if cut.text.strip()] == [
+        ("banner", "Sent from my iPhone"),
+        ("attribution", "On Mon, 1 Jan 2024, P <p@x.org> wrote:"),
+        ("quote", "> one\n> two"),
+        ("signature", "-- "),
+        ("signature", "Bob"),
+    ]
+    assert all(cut.reason for cut in own.cut)
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        *("Sent from my iPhone", "Get Outlook for iOS<https://aka.ms/o0ukef>", "Von meinem iPhone gesendet"),
+        *(
+            "Get Outlook for Android",
+            "Sent from Mail<https://go.microsoft.com/fwlink/?LinkId=550986> for Windows",
+        ),
+        *("Envoyé de mon iPhone", "Enviado desde mi iPhone", "Inviato da iPhone", "Enviado do meu iPhone"),
+        *(
+            "Verstuurd vanaf mijn iPhone",
+            "Wysłane z iPhone'a",
+            "Sendt fra min iPhone",
+            "Skickat från min iPhone",
+        ),
+        *("Lähetetty iPhonesta", "Odesláno z iPhonu", "Отправлено с iPhone", "Надіслано з iPhone"),
+        *(
+            "发自我的 iPhone",
+            "iPhoneから送信",
+            "나의 iPhone에서 보냄",
+            "iPhone'umdan gönderildi",
+            "Sent from Outlook",
+        ),
+    ],
+)
+def test_a_programs_banner_is_no_own_text(banner: str) -> None:
+    assert cut_plain_text(f"Approve\n\n{banner}\n\n> hi").text == "Approve"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sent from my iPhone, which is why I am brief: approve",
+        "One is not on its own.",
+        "On the other hand, I am not sure.",
+        "We start at 10:00, see the plan:",
+        "From: what I see it is fine",
+        "My favourite mark -- is in the middle",
+        "Regards are due to Bob for the idea",
+    ],
+)
+def test_what_only_resembles_a_mark_is_kept(text: str) -> None:
+    assert cut_plain_text(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("> a\n\nyes\n\n> b\n\nno", "answers-between-quotes"),
+        ("> one\ntwo", "text-joined-to-quote"),
+        ("approve \ufffd", "unreadable-characters"),
+        ("x\n" * 6000, "text-too-long"),
+    ],
+)
+def test_unsafe_cutting_leaves_a_doubt(text: str, doubt: str) -> None:
+    assert doubt in cut_plain_text(text).doubts
+
+
+def test_lines_that_a_program_wrapped_out_of_a_quote_are_not_own() -> None:
+    assert cut_plain_text("Fine.\n\n> a long\nline\n> goes on").text == "Fine."
+
+
+def test_the_author_line_above_an_attribution_is_kept() -> None:
+    own = cut_plain_text("On it.\nOn Mon, 1 Jan 2024, P <p@x.org> wrote:\n> hi")
+    assert own.text == "On it."
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_cut_without_an_error(text: str) -> None:
+    own = cut_plain_text(text)
+    assert own.text == "\n".join(own.lines)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("<p>", "</p>", "<div class=gmail_attr>", "</div>", "<blockquote>", "</blockquote>"),
+                *("<s>", "</s>", "<!--", "-->", "<pre>", "</pre>", "<a '", '"', ">", "<", "<br>"),
+                *("<style>", "</style>", "approve", " ", "\n", "<td hidden>", "</td>", "<!x>", "<?"),
+                *("&#x110000;", "&", "\x00"),
+            ]
+        ),
+        max_size=40,
+    ).map("".join)
+)
+def test_any_html_is_read_without_an_error(html: str) -> None:
+    read_html(html)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["<!--", "<a ", "<", "</a", "<!", "<?", "<a '", "<p>", "<pre>\n", "<script>", "&amp"]
+)
+def test_hostile_html_is_read_in_linear_time(pattern: str) -> None:
+    source = (pattern * 300_000)[:300_000]
+    started = time.process_time()
+    read_html(source)
+    assert time.process_time() - started < 5, "the issue allows 0.5 s per mail; this is far above noise"
