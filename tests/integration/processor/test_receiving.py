@@ -38,6 +38,7 @@ from postroom.store.schema import approvals, mails, outbox
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import ReceivedMail
+from tests.servers.process import free_port
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEYS = TokenKeys((TokenKey(1, b"k" * 32),))
@@ -79,11 +80,13 @@ class Bench:
     def relay(self) -> OutboxRelay:
         return OutboxRelay(self.store, self.publisher(), "processor", self.clock)
 
-    def received_mail(self) -> ReceivedMail:
+    def received_mail(self, broker_url: str = "") -> ReceivedMail:
+        publisher = Publisher(broker_url or self.broker_url, name="test", timeout_s=0.5)
+        self.publishers.append(publisher)
         return ReceivedMail(
             store=self.store,
             spool=Spool(self.folder / "spool"),
-            relay=self.relay(),
+            relay=OutboxRelay(self.store, publisher, "processor", self.clock),
             accounts=Accounts(self.folder / "accounts.yaml"),
             keys=KEYS,
             shards=1,
@@ -325,9 +328,8 @@ def test_the_outcome_is_durable_before_it_is_told_and_told_after_a_crash(bench: 
     """The broker is away after the commit: nothing is acknowledged, the sweeper tells it later."""
     bench.request()
     reply = bench.mail("Approve", to=bench.reply_address())
-    handler = bench.received_mail()
+    handler = bench.received_mail(f"amqp://127.0.0.1:{free_port()}/")
     queue = _listen(bench)
-    bench.publishers[-1].close()
     with pytest.raises(PostroomError):
         handler([reply])
     assert bench.rows(approvals)[0].state == "decided"
