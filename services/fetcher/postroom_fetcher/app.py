@@ -12,7 +12,7 @@ from postroom.accounts_watch import Accounts
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.metrics import ConsumerMetrics
-from postroom.service import Parts, Ticker, run_service
+from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
 from postroom.store import Store
@@ -24,7 +24,7 @@ from postroom_fetcher import command, watch
 from postroom_fetcher.charge import Charge
 from postroom_fetcher.cursor import Limits
 from postroom_fetcher.intake import Intake
-from postroom_fetcher.lease import RENEW_S, Lease, Leases
+from postroom_fetcher.lease import STEP_S, Lease, Leases
 from postroom_fetcher.lookout import Lookout
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.reception import Receptions
@@ -98,8 +98,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         metrics.outbox_age.set(relay.oldest_age_s())
         return more
 
-    loops = {
-        "leases": Ticker(leases.step, RENEW_S),
+    loops: dict[str, Loop] = {
+        "leases": Ticker(leases.step, STEP_S),
         "accounts": Ticker(charge.step, ACCOUNTS_INTERVAL_S),
         "mailboxes": lookout,
         "commands": receptions,

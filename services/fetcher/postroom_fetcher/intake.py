@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Protocol, Self
 
@@ -97,7 +98,7 @@ class Intake:
                     return True
                 mails = download(session, chunk, self._spool, self._limits)
                 after = replace(start.cursor, last_uid=chunk.mails[-1].uid)
-                ahead.submit(lambda mails=mails, after=after: self._hand_on(visit, mails, after, relink))
+                ahead.submit(partial(self._hand_on, visit, mails, after, relink))
                 taken += len(mails)
         return False
 

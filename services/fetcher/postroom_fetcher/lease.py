@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
 from postroom.clock import Clock, utc_now
 from postroom.errors import PostroomError, Transient
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 TTL_S = 15.0
 RENEW_S = 5.0
+STEP_S = 1.0
+"""How often a fetcher that does not hold every shard looks for one that has become free."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Leases:
         """
         asked_at = self._monotonic()
         try:
+            if asked_at < self._good_until - TTL_S + RENEW_S and not self._some_is_free():
+                return False
             held = self._renew_and_take()
         except Transient:
             if self._monotonic() >= self._good_until:
@@ -113,11 +117,19 @@ class Leases:
                 .values(holder=None, expires_at=self._clock())
             )
 
+    def _some_is_free(self) -> bool:
+        if len(self._held) == self._shards:
+            return False
+        free = select(shard_leases.c.shard).where(
+            _is_free(self._clock()), shard_leases.c.shard < self._shards
+        )
+        with self._store.read() as connection:
+            return connection.execute(free.limit(1)).first() is not None
+
     def _renew_and_take(self) -> dict[int, Lease]:
         now = self._clock()
         later = {"expires_at": now + timedelta(seconds=TTL_S)}
         table = shard_leases
-        free = or_(table.c.holder.is_(None), table.c.expires_at <= now)
         with self._store.write() as connection:
             if not self._held:
                 self._make_rows(connection)
@@ -126,7 +138,7 @@ class Leases:
             ).all()
             taken = connection.execute(
                 update(table)
-                .where(free, table.c.shard < self._shards)
+                .where(_is_free(now), table.c.shard < self._shards)
                 .values(holder=self._holder, epoch=table.c.epoch + 1, **later)
                 .returning(table)
             ).all()
@@ -149,3 +161,7 @@ class Leases:
         if changed:
             logger.info("shards held", extra={"shards": sorted(held)})
             self.on_change()
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(shard_leases.c.holder.is_(None), shard_leases.c.expires_at <= now)

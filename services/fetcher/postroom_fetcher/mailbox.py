@@ -14,9 +14,7 @@ from postroom_fetcher.session import Session
 from postroom_fetcher.uid_set import uid_sets
 
 SEEN, DELETED = "\\Seen", "\\Deleted"
-NO_UIDPLUS = (
-    "the server has no UIDPLUS (RFC 4315): the mails are flagged \\Deleted and stay until somebody expunges"
-)
+NO_UIDPLUS = "the server has no UIDPLUS (RFC 4315): the mails are flagged \\Deleted, and stay for now"
 MESSAGE_ID_ITEMS = ("UID", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 MOST_SAME_ID = 50
 
@@ -39,9 +37,8 @@ def act(session: Session, command: MailboxCommand, uids: Sequence[int]) -> Effec
     """
     selected = session.select(command.folder)
     if selected.uidvalidity != command.uidvalidity:
-        return Effect(
-            refused=f"UIDVALIDITY changed, {command.uidvalidity} is {selected.uidvalidity} now: nothing was done"
-        )
+        change = f"{command.uidvalidity}, now {selected.uidvalidity}"
+        return Effect(refused=f"UIDVALIDITY changed ({change}): nothing was done")
     present = _present(session, uids)
     gone = frozenset(uids) - present
     if not present:

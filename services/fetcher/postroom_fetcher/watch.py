@@ -80,9 +80,8 @@ class Watch:
             return self._held_up(error)
         except Exception as error:
             logger.exception("a mailbox failed unexpectedly", extra={"account": self.account.name})
-            return self._failed(
-                Unavailable("internal_error", f"{type(error).__name__}, see the fetcher's log")
-            )
+            sentence = f"the fetcher has a fault: {type(error).__name__}, see its log"
+            return self._failed(Unavailable("internal_error", sentence))
         self._house_failures, self.fault = 0, ""
         return rest
 
