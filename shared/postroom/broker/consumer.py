@@ -74,8 +74,8 @@ class Consumer:
         batch_wait_ms: How long the first message of a batch waits for others.
         workers: How many batches are handled at a time. Order within a queue is kept with one.
         max_crashes: A message that killed its worker so often goes to quarantine.
-        max_attempts: A message whose handling failed so often goes to quarantine. A handler's own `RetryIn` is
-            not limited: it knows how long the message may wait.
+        max_attempts: A message whose handling failed so often goes to quarantine. A handler's own `RetryIn`
+            is not limited: it knows how long the message may wait.
         drain_s: How long `run` waits at the end for batches that are being handled.
         observer: Metrics.
     """
@@ -121,9 +121,8 @@ class Consumer:
         self._subscription: Subscription | None = None
         self._last_beat = time.monotonic()
         self._ending = threading.Event()
-        self._wake, self._waker = socket.socketpair()
-        self._wake.setblocking(False)
-        self._waker.setblocking(False)
+        self._wake: socket.socket
+        self._waker: socket.socket
 
     @property
     def connected(self) -> bool:
@@ -142,6 +141,9 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until `stop` is set, then drain and return; raises nothing, reconnects by itself."""
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)
+        self._waker.setblocking(False)
         threads = [
             threading.Thread(target=self._work, name=f"{self._name} worker {number}", daemon=True)
             for number in range(self._workers)
@@ -259,6 +261,7 @@ class Consumer:
         if not self._busy:
             self._publisher.close()
         self._wake.close()
+        self._waker.close()
 
     def _pause(self, stop: threading.Event, seconds: float) -> None:
         deadline = time.monotonic() + seconds
