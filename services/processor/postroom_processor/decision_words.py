@@ -129,6 +129,23 @@ teşekkürler; 谢谢; 謝謝; ありがとうございます; 감사합니다; 
 """
 )
 
+# What may stand in the sentence of a plain yes. Anything else there may be about something else:
+# "yes, I am looking at it" approves nothing.
+CONFIRMATIONS = _phrases(
+    r"""
+go ahead; please go ahead; please do; do it; please proceed; proceed; of course; sure; absolutely;
+definitely; certainly; fine; fine by me; fine with me; good; great; perfect; looks good;
+looks good to me; looks great; all good; good to go; go; go for it; lgtm; ok; okay; ship it;
+gerne; sehr gerne; gern; passt; in ordnung; einverstanden; bitte freigeben; natürlich; los; machen;
+bien sûr; d'accord; allez-y; vas-y; parfait; adelante; claro; por supuesto; de acuerdo; perfecto;
+certo; va bene; procedi; procedete; perfetto; d'accordo; claro que sim; pode seguir; podem avançar;
+perfeito; prima; natuurlijk; ga je gang; doe maar; oczywiście; proszę; fint; gerne; helt fint;
+kör; självklart; selvfølgelig; kjør; totta kai; hyvä; jistě; samozřejmě; конечно; хорошо; давайте;
+звичайно; добре; 可以; 好; 好的; 没问题; お願いします; よろしくお願いします; 大丈夫です; 좋습니다;
+진행해 주세요; 진행하세요; tabii; elbette; tamam; olur; buyurun
+"""
+)
+
 # What may stand before a decision: a greeting with up to three words of a name, or thanks.
 GREETINGS = _phrases(
     r"""
@@ -237,7 +254,7 @@ HEDGES = _table(
 en: but; however; though; although; maybe; perhaps; probably; possibly; might; may; could;
     should; would; i think; i guess; i suppose; guess; unsure; sure about; in principle;
     tentatively; tentative; likely; sort of; kind of; almost; nearly; not yet; yet; or; either;
-    rather; instead; later; tomorrow; going to; will be; whether; said; says; told; doubt; doubts; unclear;
+    rather; instead; later; tomorrow; going to; will be; whether; forced; said; says; told; doubt; doubts; unclear;
     waiting; need to; needs to; needed; must; have to; has to; want to; let me; ask; check;
     verify; concern; concerns; worried; question; mean; means; button; supposed; hmm; what; who;
     which; why; how
@@ -292,7 +309,7 @@ nl: of; pas
 # Words that take a decision back wherever in the person's own text they stand.
 RETRACTIONS = _table(
     r"""
-en: wait; hold on; hold off; on hold; stop; actually; on second thoughts?; second thoughts;
+en: wait; psych; please ignore; hold on; hold off; on hold; stop; actually; on second thoughts?; second thoughts;
     scratch that; disregard; ignore (?:that|this|my); never ?mind; (?:just )?kidding; joking; a
     joke; jk; lol; haha; changed? my mind; changing my mind; retract; withdraw; revoke; take
     (?:it|that|this) back; by (?:mistake|accident); oops; i meant; correction; sarcasm; cancel;
@@ -331,7 +348,7 @@ ru: подожди; подождите; погоди; погодите; стоп
 uk: зачекай; зачекайте; почекай; почекайте; стоп; насправді; жарт; жартую; передумав;
     передумала; скасуйте; помилково; за умови; тільки якщо; лише якщо
 zh: 等等; 等一下; 稍等; 其实; 其實; 开玩笑; 開玩笑; 取消; 算了; 撤回; 改变主意; 弄错; 除非; 前提
-ja: 待って; 待った; お待ち(?:ください|下さい); やっぱり; やはり; 冗談; 取り消; 取消; 撤回; 間違え; ただし; 条件
+ja: 待って; 嘘; うそ; 待った; お待ち(?:ください|下さい); やっぱり; やはり; 冗談; 取り消; 取消; 撤回; 間違え; ただし; 条件
 ko: 잠깐; 잠시만; 기다려; 사실은; 농담; 취소; 철회; 실수로; 조건
 tr: bekle; bekleyin; aslında; şaka; iptal; vazgeçtim; yanlışlıkla; şartıyla; koşuluyla; dur
 """

@@ -66,7 +66,7 @@ _BEGIN_FORWARDED = _any(
 )
 # No comma or colon inside: what goes on after one is somebody talking.
 _SENT_FROM = _any(
-    r"\w+ \w+ (?:mail|e-?mail)\s?<https?://\S{1,200}> (?:for|für|pour|para|per|voor|dla|till|til) windows(?: 1\d)?",
+    r"\w+ \w+ (?:mail|e-?mail)\s?<https?://\S{1,200}> (?:for|für|pour|para|per|voor|dla|till?) windows",
     *(
         r"sent (?:from|via|with|using) (?:my |the |a |an )?\S[^,;:!?]{0,60}",
         r"get outlook for (?:ios|android|mac)[^,;:!?]{0,60}",

@@ -10,6 +10,7 @@ check or a word to its list is always safe for the one error that must not happe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +63,7 @@ class _Reading:
         language: Of the decision word; empty for a literal choice.
         sentence: The decision's own sentence without the decision word, folded.
         rest: All that follows the decision word, folded.
+        written: The same as written.
         comment: The same as written, without the punctuation between.
         others: Matches the words of every other choice.
         same: Matches the words of this choice.
@@ -73,6 +75,7 @@ class _Reading:
     language: str
     sentence: str
     rest: str
+    written: str
     comment: str
     others: re.Pattern[str]
     same: re.Pattern[str]
@@ -96,6 +99,7 @@ _SENTENCE_END = re.compile(r"[.!?…](?=[\s)\"'*_]|$)|[。！？]|\n[ \t]*\n")
 _START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+)[\s*_\"'(]*"
 _QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
 _ELLIPSIS = re.compile(r"\.\.|…")
+_MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
 _POSTSCRIPT = re.compile(r"(?:^|\n)\s*p\.?\s?s\.?\b", re.I)
 
 
@@ -107,7 +111,7 @@ def read_verdict(own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES) -> Ve
         choices: What the request offers. Words of many languages count for the default choices;
             for any others only the choice itself, letter case aside.
     """
-    text = own.text.strip()
+    text = unicodedata.normalize("NFC", own.text).strip()
     understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
     reason = _unreadable(own, text)
     if reason:
@@ -153,9 +157,8 @@ def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
         language=word.language,
         sentence=_without_harmless(_sentence(found.group("tail") + found.group("mark"), rest)),
         rest=rest,
-        comment=text[found.end() :].lstrip(" \t\r\n*_-–—,;:.!，；：。！、").rstrip()
-        if len(text) == len(folded)
-        else rest.strip(),
+        written=text[found.end() :],
+        comment=_MARKS_BEFORE_COMMENT.sub("", text[found.end() :]).rstrip(),
         others=offered.others[word.choice],
         same=offered.same[word.choice],
     )
@@ -347,6 +350,24 @@ def _retracts(reading: _Reading, own: OwnText) -> bool:
     return _RETRACTION.search(_without_harmless(reading.rest)) is not None
 
 
+def _says_more_than_yes(reading: _Reading, own: OwnText) -> bool:
+    """Whether a plain yes has more in its sentence than confirmations and a name."""
+    if not reading.plain or reading.refuses:
+        return False
+    end = _SENTENCE_END.search(reading.rest)
+    length = len(reading.rest) if end is None else end.end()
+    said = reading.same.sub(" ", reading.rest[:length])
+    first, *below = _CONFIRMATION.sub(" ", said).split("\n")
+    if first.strip(_BETWEEN_CONFIRMATIONS):
+        return True
+    names = reading.written[:length].split("\n")[1:]
+    # A phrase that ran over a line end took the end along: then no line can be told to be a name.
+    return len(below) != len(names) or any(
+        left.strip(_BETWEEN_CONFIRMATIONS) and not _NAME.fullmatch(name.strip())
+        for left, name in zip(below, names, strict=True)
+    )
+
+
 def _negates(reading: _Reading, own: OwnText) -> bool:
     if reading.refuses and not reading.plain:
         return False
@@ -404,11 +425,16 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
             return True
         if cut.kind not in SIGNATURE_KINDS:
             continue
+        if cut.kind != "divider" and not reading.refuses and reading.others.search(folded):
+            return True
         if _POSTSCRIPT.search(folded) or _SIGNATURE_STOPPER.search(folded):
             return True
     return False
 
 
+_CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *words.HARMLESS))
+_BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(words.FRIENDLY_SIGNS) + "\ufe0f"
+_NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")
 _HARD_CONDITION = _one_of(words.REJECTION_CONDITIONS)
 _HARD_HEDGE = _one_of(words.REJECTION_HEDGES)
 _OWN_LANGUAGE = {
@@ -431,6 +457,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
     ("hedging", _hedges),
     ("hedging", _trails_off),
     ("joking", _jokes),
+    ("more-than-yes", _says_more_than_yes),
     ("unknown-language", _unread_script),
     ("condition", _starts_with_a_stopper),
     ("text-in-signature", _goes_on_in_signature),
