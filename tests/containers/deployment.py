@@ -116,9 +116,9 @@ class Deployment:
         return (self.folder / "secrets" / name).read_text().strip()
 
     def broker_url(self, user: str) -> str:
-        """The broker's URL from outside, for one of its users."""
+        """The broker's URL from outside, for the user of a service."""
         host, port = self.address("rabbitmq", 5672)
-        return f"amqp://{user}:{self.secret(f'{user}-password')}@{host}:{port}/postroom"
+        return f"amqp://postroom-{user}:{self.secret(f'{user}-password')}@{host}:{port}/postroom"
 
     def containers(self) -> list[Container]:
         """All containers of the project."""
