@@ -1,17 +1,28 @@
 """What an account is: a mailbox that Postroom reads, an address that it sends from, or both (pure)."""
 
 import datetime
+import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from postroom.addresses import Address, normal_domain
+from postroom.addresses import Address, normal_address, normal_domain
 from postroom.messages import AccountName, Folder, ShortLine
 from postroom.secret import SecretReference
 
 Security = Literal["tls", "starttls", "none"]
-_DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d)")
+_DURATION_FORM = "must be a duration such as 30s, 5m, 1h or 2d"
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -19,8 +30,10 @@ def _duration(value: object) -> object:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is None:
-            raise ValueError("must be a duration such as 30s, 5m, 1h or 2d")
+            raise ValueError(_DURATION_FORM)
         return int(match.group(1)) * _UNIT_S[match.group(2)]
+    if isinstance(value, bool | float):
+        raise ValueError(_DURATION_FORM)
     return value
 
 
@@ -37,13 +50,39 @@ def _pattern(value: object) -> object:
     if not isinstance(value, str):
         return value
     local, _, domain = value.strip().rpartition("@")
-    return f"{local}@{normal_domain(domain)}".lower().removeprefix("@")
+    try:
+        return (normal_address(value) if local else normal_domain(domain)).lower()
+    except ValueError:
+        raise ValueError("must be an address (name@domain) or a domain") from None
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        return normal_domain(text)
+    except ValueError:
+        raise ValueError("must be a host name or an IP address, without a port") from None
+
+
+def _since(value: object) -> object:
+    """`now`, `beginning` or a day; YAML has made a date of a day already."""
+    is_day = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    if is_day or value in ("now", "beginning"):
+        return value
+    try:
+        return datetime.date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be now, beginning or a date such as 2026-01-31") from None
 
 
 DurationS = Annotated[int, BeforeValidator(_duration)]
 AddressPattern = Annotated[str, BeforeValidator(_pattern)]
 AddressPatterns = Annotated[tuple[AddressPattern, ...], BeforeValidator(_lines)]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")]
+Host = Annotated[str, AfterValidator(_host)]
+Since = Annotated[Literal["now", "beginning"] | datetime.date, BeforeValidator(_since)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 User = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -55,7 +94,7 @@ class _Section(BaseModel):
 class _Server(_Section):
     """A server and how to sign in there. The port follows from the security where none is given."""
 
-    PORTS: ClassVar[dict[Security, int]]
+    PORTS: ClassVar[Mapping[str, int]]
 
     host: Host
     security: Security = "tls"
@@ -68,17 +107,19 @@ class _Server(_Section):
     def _default_port(cls, data: Any) -> Any:
         if not isinstance(data, dict) or data.get("port") is not None:
             return data
-        return {**data, "port": cls.PORTS.get(data.get("security", "tls"), 1)}
+        security = data.get("security", "tls")
+        # A wrong security has its own fault; any valid port keeps this one from having another.
+        return {**data, "port": cls.PORTS.get(security, 1) if isinstance(security, str) else 1}
 
 
 class Imap(_Server):
     """Where the mailbox is, and what is read from it."""
 
-    PORTS: ClassVar[dict[Security, int]] = {"tls": 993, "starttls": 143, "none": 143}
+    PORTS: ClassVar[Mapping[str, int]] = {"tls": 993, "starttls": 143, "none": 143}
 
     folder: Folder = "INBOX"
     messages: Literal["all", "unread"] = "all"
-    since: Literal["now", "beginning"] | datetime.date = "now"
+    since: Since = "now"
     interval_s: Annotated[DurationS, Field(alias="interval", ge=1, le=86400)] = 300
     count: Annotated[int, Field(ge=1, le=1_000_000)] = 30
 
@@ -86,7 +127,7 @@ class Imap(_Server):
 class Smtp(_Server):
     """Where mail is handed in."""
 
-    PORTS: ClassVar[dict[Security, int]] = {"tls": 465, "starttls": 587, "none": 25}
+    PORTS: ClassVar[Mapping[str, int]] = {"tls": 465, "starttls": 587, "none": 25}
 
 
 class Account(_Section):

@@ -1,7 +1,8 @@
 """Reads the accounts file: YAML in, `Account`s out, every fault with its line and field.
 
 The document is composed to nodes and converted here rather than loaded, since only nodes know their
-lines, show a key that is given twice, and let aliases (and with them a YAML bomb) be refused before they are expanded.
+lines, show a key that is given twice, and let aliases (and with them a YAML bomb) be refused before they are
+expanded. No value is ever repeated in a fault: it may be a password in the wrong place.
 """
 
 import re
@@ -13,9 +14,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.reader import ReaderError
 
 from postroom.account import Account, Imap, Smtp
 from postroom.errors import Misconfigured
+from postroom.fault import sentence
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _FieldPath = tuple[str | int, ...]
@@ -46,7 +49,8 @@ def read_accounts(path: Path) -> tuple[Account, ...]:
         AccountsFileError: the file is missing, no YAML, or has a wrong setting.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         fault = Fault(1, "the file", f"cannot be read: {error.strerror}")
         raise AccountsFileError(path, [fault]) from error
@@ -61,7 +65,7 @@ def parse_accounts(content: bytes) -> tuple[tuple[Account, ...], tuple[Fault, ..
     lines: dict[_FieldPath, int] = {}
     try:
         document = _document(content, lines)
-        entries = _entries(document)
+        entries = _entries(document, lines)
     except _FaultFound as found:
         return (), (found.fault,)
     accounts, faults = [], []
@@ -92,106 +96,132 @@ def _document(content: bytes, lines: dict[_FieldPath, int]) -> object:
         line = content.count(b"\n", 0, error.start) + 1
         raise _FaultFound(line, "the file", "is not UTF-8 text") from error
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise _FaultFound(
-                    event.start_mark.line + 1, f"*{event.anchor}", "aliases are not allowed here"
-                )
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _Loader(text).get_single_node()
+        return _plain(node, (), lines) if node is not None else None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _FaultFound(line, "the file", "has a control character, which YAML does not allow") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _FaultFound(mark.line + 1 if mark else 1, "the file", f"is no YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise _FaultFound(1, "the file", f"is no YAML: {str(error).splitlines()[0]}") from error
-    except RecursionError as error:
-        raise _FaultFound(1, "the file", "is nested too deeply") from error
-    return _plain(node, (), lines) if node is not None else None
+        raise _FaultFound(mark.line + 1 if mark else 1, "the file", _problem(error)) from None
+    except RecursionError:
+        raise _FaultFound(1, "the file", "is nested too deeply") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what an accounts file has no use for, before anything is made of it."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise _FaultFound(line, "the file", _MARKED.format("*", "is an alias, which is"))
+        if event.anchor is not None:
+            raise _FaultFound(line, "the file", _MARKED.format("&", "is an anchor, which is"))
+        if event.tag is not None:
+            raise _FaultFound(line, "the file", _MARKED.format("!", "is a tag, which is"))
+        return super().compose_node(parent, index)
+
+
+_MARKED = "a value that begins with {0} {1} not allowed here: put it in quotes if it is meant as it is"
+
+
+_QUOTED_WORDS = re.compile(r"'[^'<>]{2,}'")
+_PLAIN_WORDS = {
+    "'\\t'": "lines are indented with spaces, not with tabs",
+    "mapping values are not allowed here": "a name with a colon does not fit here: look at the indentation, "
+    "and put a value that has a colon in quotes",
+    "expected <block end>": "this line does not fit the ones above: look at the indentation",
+    "single document": "there must be one document only, without a line `---` between",
+}
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong with the YAML, without the words of the file that PyYAML quotes."""
+    said = " ".join(filter(None, (error.context, error.problem)))
+    for words, plain in _PLAIN_WORDS.items():
+        if words in said:
+            return f"is no YAML: {plain}"
+    return f"is no YAML: {_QUOTED_WORDS.sub('…', said)}"
 
 
 def _plain(node: yaml.Node, path: _FieldPath, lines: dict[_FieldPath, int]) -> object:
-    lines[path] = node.start_mark.line + 1
+    line = lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, index), lines) for index, child in enumerate(node.value)]
     try:
-        return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
-        raise _FaultFound(node.start_mark.line + 1, _written(path), f"cannot be read: {error}") from error
+        value: object = yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise _FaultFound(line, _written(path), f"is no valid {_kind(node)}") from None
+    if value is None:
+        raise _FaultFound(line, _written(path), "has no value: give one or leave the line out")
+    return value
+
+
+def _kind(node: yaml.Node) -> str:
+    return {"timestamp": "date", "int": "number", "float": "number"}.get(node.tag.rpartition(":")[2], "value")
 
 
 def _mapping(node: yaml.MappingNode, path: _FieldPath, lines: dict[_FieldPath, int]) -> dict[str, object]:
     result: dict[str, object] = {}
+    lines_of_keys: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
         if key is None:
             raise _FaultFound(line, _written(path), "a name was expected before the colon")
         if key in result:
-            raise _FaultFound(line, _written((*path, key)), "is given twice")
+            first = lines_of_keys[key]
+            raise _FaultFound(line, _written((*path, key)), f"is given twice, first in line {first}")
         result[key] = _plain(value_node, (*path, key), lines)
-        lines[(*path, key)] = line
+        lines[(*path, key)] = lines_of_keys[key] = line
     return result
 
 
-def _entries(document: object) -> list[object]:
+def _entries(document: object, lines: Mapping[_FieldPath, int]) -> list[object]:
     if not isinstance(document, dict):
         raise _FaultFound(1, "the file", "must have the key `accounts` with a list of accounts")
     unknown = [key for key in document if key != "accounts"]
     if unknown:
-        raise _FaultFound(1, unknown[0], "is not a setting; allowed here: accounts")
+        raise _FaultFound(lines[(unknown[0],)], unknown[0], "is not a setting; allowed here: accounts")
     entries = document.get("accounts")
     if not isinstance(entries, list) or not entries:
-        raise _FaultFound(1, "accounts", "must be a list with at least one account")
+        line = lines.get(("accounts",), 1)
+        raise _FaultFound(line, "accounts", "must be a list with at least one account")
     return entries
 
 
 def _twice(
     accounts: Sequence[Account], entries: Sequence[object], lines: Mapping[_FieldPath, int]
 ) -> Iterator[Fault]:
-    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
-    for index, name in enumerate(names):
-        if name is not None and name in names[:index]:
-            path = ("accounts", index, "name")
-            yield Fault(lines[path], _written(path), f"{name!r} is the name of another account too")
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            continue
+        line = lines[("accounts", index, "name")]
+        if name in first:
+            where = f"line {first[name]}"
+            yield Fault(line, f"accounts[{index}].name", f"is the name of the account in {where} too")
+        first.setdefault(name, line)
 
 
 def _is_echo(details: ErrorDetails, prefix: _FieldPath, lines: Mapping[_FieldPath, int]) -> bool:
-    """Whether the fault only repeats another: of a default taken from a faulty field, or of a union's branch."""
+    """Whether the fault only repeats another: of a default taken from a faulty field."""
     loc = details["loc"]
-    of_default = loc[-1:] == ("reply_address",) and (*prefix, *loc) not in lines
-    return of_default or (details["type"] == "literal_error" and "since" in loc)
+    defaults = (("reply_address",), ("imap", "user"), ("imap", "password"))
+    return loc in defaults and (*prefix, *loc) not in lines
 
 
 def _fault(prefix: _FieldPath, details: ErrorDetails, lines: Mapping[_FieldPath, int]) -> Fault:
-    path = (*prefix, *_without_branches(details["loc"]))
+    path = (*prefix, *details["loc"])
     known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in lines)
     return Fault(lines[known], _written(path), _sentence(details))
 
 
-def _without_branches(loc: tuple[str | int, ...]) -> _FieldPath:
-    """The location without pydantic's names of union branches, such as `literal['now','beginning']`."""
-    return tuple(part for part in loc if not (isinstance(part, str) and re.search(r"[\[\]]|^date$", part)))
-
-
-_SENTENCES = {
-    "missing": "is missing",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "string_type": "must be a text",
-    "model_type": "must be a section with settings",
-    "model_attributes_type": "must be a section with settings",
-    "tuple_type": "must be a list",
-    "literal_error": "must be one of {expected}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "date_from_datetime_parsing": "must be now, beginning or a date such as 2026-01-31",
-}
 _PATTERNS = {
-    "host": "must be a host name or an IP address, without a port",
     "name": "must be 1 to 63 of the characters a-z, 0-9 and -, and not begin with -",
     "user": "must be 1 to 320 characters without control characters",
 }
@@ -203,9 +233,7 @@ def _sentence(details: ErrorDetails) -> str:
         return f"is not a setting; allowed here: {', '.join(_allowed(details['loc']))}"
     if kind == "string_pattern_mismatch" and field in _PATTERNS:
         return _PATTERNS[field]
-    if kind in _SENTENCES:
-        return _SENTENCES[kind].format(**details.get("ctx", {}))
-    return details["msg"].removeprefix("Value error, ")
+    return sentence(details)
 
 
 def _allowed(loc: tuple[str | int, ...]) -> list[str]:

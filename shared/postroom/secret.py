@@ -9,7 +9,8 @@ from pydantic import AfterValidator
 
 from postroom.errors import Misconfigured
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
 
 
 def _reference(text: str) -> str:
@@ -26,14 +27,27 @@ def read_secret(reference: str) -> str:
     """The secret behind a reference; a final line end in a file is not part of it.
 
     Raises:
-        Misconfigured: it is not there or cannot be read; the text names the reference, never a value.
+        Misconfigured: it is not there, cannot be read, is empty or has several lines; the text names the
+            reference, never a value.
     """
     kind, _, name = reference.partition(":")
-    if kind == "env":
-        value = os.environ.get(name)
-        if value is None:
-            raise Misconfigured("secret_missing", f"the environment variable {name} is not set")
-        return value
+    value = _from_environment(name) if kind == "env" else _from_file(name)
+    if not value:
+        raise Misconfigured("secret_missing", f"the secret {reference} is empty")
+    if _CONTROL.search(value):
+        # Sent on, a line end would be a command of its own to an IMAP or SMTP server.
+        raise Misconfigured("secret_malformed", f"the secret {reference} must be one line of text")
+    return value
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise Misconfigured("secret_missing", f"the environment variable {name} is not set")
+    return value
+
+
+def _from_file(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,14 +1,17 @@
 """The settings of a process, from the environment (`POSTROOM_…`). Nothing else reads the environment."""
 
+import os
 import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postroom.errors import Misconfigured
+from postroom.fault import sentence
 from postroom.reply_token import TokenKey, TokenKeys
 
 PREFIX = "POSTROOM_"
@@ -19,7 +22,7 @@ SECRETS_DIR = Path("/run/secrets")
 class Settings(BaseSettings):
     """What a process needs to know before it can read anything else."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     data_dir: Path = Field(Path(".postroom"), description="Where embedded broker, SQLite and spool live.")
     broker_url: SecretStr | None = Field(
@@ -62,7 +65,7 @@ class Settings(BaseSettings):
     batch_wait_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
         10, description="How long a batch waits for more messages."
     )
-    drain_s: Annotated[float, Field(ge=0)] = Field(
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         20.0, description="How long a stop waits for work in hand."
     )
     retention_days: Annotated[int, Field(ge=1)] = Field(
@@ -72,9 +75,9 @@ class Settings(BaseSettings):
     @cached_property
     def broker(self) -> str:
         """The broker's URL; not for logs."""
-        return (
-            self.broker_url.get_secret_value() if self.broker_url else f"embedded:///{self._file('broker')}"
-        )
+        if self.broker_url:
+            return self.broker_url.get_secret_value()
+        return f"embedded://{quote(str(self._file('broker')))}"
 
     @cached_property
     def store(self) -> str:
@@ -100,12 +103,13 @@ class Settings(BaseSettings):
         if self.token_keys is not None:
             return _parse_keys(self.token_keys.get_secret_value(), f"{PREFIX}TOKEN_KEYS")
         path = self.token_keys_file or self.data_dir.absolute() / "token-keys"
-        if self.token_keys_file is None and not path.exists():
-            _make_key_file(path)
         try:
-            return _parse_keys(path.read_text(), str(path))
+            if self.token_keys_file is None and not path.exists():
+                _make_key_file(path)
+            return _parse_keys(path.read_text("ascii"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured("token_keys", f"{path}: the token keys cannot be read ({error})") from error
+            reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
+            raise Misconfigured("token_keys", f"{path}: the token keys cannot be read: {reason}") from error
 
     def _file(self, name: str) -> Path:
         return self.data_dir.absolute() / f"{name}.sqlite3"
@@ -122,10 +126,10 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**files, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = "; ".join(
-            f"{PREFIX}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            f"{PREFIX}{str(fault['loc'][0]).upper()} {sentence(fault)}"
             for fault in error.errors(include_url=False, include_input=False)
         )
-        raise Misconfigured("settings", faults) from error
+        raise Misconfigured("settings", faults) from None
 
 
 def _make_key_file(path: Path) -> None:
@@ -133,8 +137,11 @@ def _make_key_file(path: Path) -> None:
     # Written aside and linked, so that of several processes starting at once one wins and none reads half.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     draft.touch(mode=0o600)
-    draft.write_text(f"1:{secrets.token_hex(32)}\n")
     try:
+        with draft.open("w") as file:
+            file.write(f"1:{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
         path.hardlink_to(draft)
     except FileExistsError:
         pass

@@ -1,49 +1,61 @@
 """The spool: mail too large for a message, stored under the hash of its content.
 
 A file is written aside, synced and renamed, so it is there whole or not at all; it is read back against its
-hash, so what was damaged is never used. The same content is stored once.
+hash, so what was damaged is never used. The same content is stored once, also for two mails that have it.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
-from postroom.errors import Permanent, Transient
+from postroom.errors import Misconfigured, Permanent, Transient
 
 _REFERENCE = re.compile(r"spool:sha256:([0-9a-f]{64})")
 
 
 class Spool:
-    """A folder of content-addressed files."""
+    """A folder of content-addressed files, readable by its owner only; processes may share it.
+
+    Raises:
+        Misconfigured: the folder cannot be made.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(
+                "spool_dir", f"the spool {folder} cannot be made: {error.strerror}"
+            ) from error
 
     def put(self, chunks: Iterable[bytes]) -> str:
         """Store the content durably and return its reference.
 
         Raises:
-            Transient: the disk is full or gone.
+            Transient: the disk is full or gone. What `chunks` raises goes through; nothing is stored then.
         """
         draft = self._folder / f".draft-{os.getpid()}-{secrets.token_hex(8)}"
         digest = hashlib.sha256()
+        with self._translated("written"):
+            file = draft.open("xb", buffering=0)
         try:
-            with draft.open("xb") as file:
+            with file:
                 for chunk in chunks:
                     digest.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            path = self._path(digest.hexdigest())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.rename(path)
-            _sync_folder(path.parent)
-        except OSError as error:
-            raise Transient(f"the spool {self._folder} cannot be written: {error.strerror}") from error
+                    with self._translated("written"):
+                        _write(file, chunk)
+                with self._translated("written"):
+                    os.fsync(file.fileno())
+            with self._translated("written"):
+                self._move_in(draft, self._path(digest.hexdigest()))
         finally:
             draft.unlink(missing_ok=True)
         return f"spool:sha256:{digest.hexdigest()}"
@@ -61,23 +73,44 @@ class Spool:
         except FileNotFoundError as error:
             raise Permanent(f"{reference} is not in the spool {self._folder}") from error
         except OSError as error:
-            raise Transient(f"the spool {self._folder} cannot be read: {error.strerror}") from error
+            raise self._unusable("read", error) from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Permanent(f"{reference} is damaged: its content has another hash")
         return content
 
     def remove(self, reference: str) -> None:
-        """Forget a content; nothing happens if it is not there."""
+        """Forget a content, for all mails that have it; nothing happens if it is not there."""
         self._path(_sha256_of(reference)).unlink(missing_ok=True)
 
     def remove_before(self, timestamp_s: float) -> int:
-        """Forget what was last stored before a time (seconds since the epoch); returns how many."""
-        old = [
-            path for path in self._folder.rglob("*") if path.is_file() and path.stat().st_mtime < timestamp_s
-        ]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+        """Forget what was last stored before a time (seconds since the epoch); returns how many.
+
+        A content that is stored again at the same moment stays. Drafts that a crash left behind go too.
+
+        Raises:
+            Transient: the disk does not answer.
+        """
+        with self._translated("tidied"):
+            folders = [self._folder, *(path for path in self._folder.iterdir() if path.is_dir())]
+            return sum(_remove_old(folder, timestamp_s) for folder in folders)
+
+    def _move_in(self, draft: Path, path: Path) -> None:
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(self._folder)
+        with _locked(path.parent) as descriptor:
+            draft.rename(path)
+            os.fsync(descriptor)
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unusable(verb, error) from error
+
+    def _unusable(self, verb: str, error: OSError) -> Transient:
+        return Transient(f"the spool {self._folder} cannot be {verb}: {error.strerror}")
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
@@ -88,6 +121,41 @@ def _sha256_of(reference: str) -> str:
     if match is None:
         raise Permanent(f"{reference[:100]!r} is no reference into the spool")
     return match.group(1)
+
+
+def _write(file: FileIO, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _remove_old(folder: Path, timestamp_s: float) -> int:
+    removed = 0
+    # Locked, since between the look at a file and its removal the same content could be stored anew.
+    with _locked(folder), os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_old(entry, timestamp_s):
+                Path(entry).unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def _is_old(entry: os.DirEntry[str], timestamp_s: float) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < timestamp_s
+    except FileNotFoundError:  # a draft that was moved in
+        return False
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold the folder against other processes and threads; yields its descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
