@@ -1,0 +1,83 @@
+"""Wires the sender."""
+
+from contextlib import ExitStack
+
+from postroom import metrics, topology
+from postroom.accounts_watch import Accounts
+from postroom.broker.consumer import Consumer
+from postroom.broker.publisher import Publisher
+from postroom.clock import utc_now
+from postroom.metrics import ConsumerMetrics
+from postroom.service import Loop, Parts, Ticker, run_service
+from postroom.settings import Settings
+from postroom.store import Store
+from postroom.store.attempts import StoredAttempts
+from postroom.store.migrate import check_schema
+from postroom.store.outbox import OutboxRelay
+from postroom_sender.connections import Connections
+from postroom_sender.in_hand import InHand
+from postroom_sender.patience import Patience
+from postroom_sender.recorder import SERVICE
+from postroom_sender.round import Paces, RoundParts
+from postroom_sender.send import Sending
+from postroom_sender.standing import Standings
+
+SWEEP_INTERVAL_S = 2.0
+ACCOUNTS_INTERVAL_S = 2.0
+IDLE_INTERVAL_S = 10.0
+WORKERS = {topology.SENDER_TRANSACTIONAL: 4, topology.SENDER_BULK: 2}
+"""How many batches are sent at a time: bulk has its own, and fewer, so that it never delays an approval."""
+
+
+def main() -> int:
+    """Run the sender until a signal; returns its exit code."""
+    return run_service("sender", build)
+
+
+def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = None) -> Parts:
+    """The loops of the sender."""
+    store = Store(settings.store)
+    stack.callback(store.close)
+    check_schema(store)
+    accounts = Accounts(settings.accounts)
+    patience = patience or Patience()
+    connections = Connections()
+    stack.callback(connections.close)
+    parts = RoundParts(connections, Standings(utc_now, patience), patience, Paces(), utc_now)
+    in_hand = InHand()
+
+    def relay(name: str) -> OutboxRelay:
+        publisher = stack.enter_context(Publisher(settings.broker, name=f"sender {name}"))
+        return OutboxRelay(store, publisher, SERVICE)
+
+    def consumer(queue: str) -> Consumer:
+        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards)
+        stack.callback(sending.close)
+        return Consumer(
+            settings.broker,
+            [queue],
+            sending,
+            name=f"sender {queue}",
+            attempts=StoredAttempts(store),
+            batch_size=settings.batch_size,
+            batch_wait_ms=settings.batch_wait_ms,
+            workers=WORKERS[queue],
+            drain_s=settings.drain_s,
+            observer=ConsumerMetrics(),
+        )
+
+    sweeper = relay("sweeper")
+
+    def sweep() -> bool:
+        more = sweeper.sweep()
+        metrics.outbox_age.set(sweeper.oldest_age_s())
+        return more
+
+    loops: dict[str, Loop] = {
+        "transactional": consumer(topology.SENDER_TRANSACTIONAL),
+        "bulk": consumer(topology.SENDER_BULK),
+        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+        "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
+        "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
+    }
+    return Parts(loops, {"store": store.check})

@@ -1,0 +1,126 @@
+"""Composes mails: a `mail.send` command and its account in, the bytes of a mail out (pure).
+
+The same command and account give the same bytes, in every process and at every time, so that a mail whose
+fate is unknown can be sent again as the same mail: date, ids and boundaries come from the command.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from email.utils import format_datetime
+
+from postroom.account import Account
+from postroom.addresses import with_tag
+from postroom.errors import Permanent
+from postroom.messages import ApprovalMail, HelpMail, MailSend, PlainMail, derive_id, utc_seconds
+from postroom_sender.header import Field, Mailbox, Text, Verbatim, header_block
+from postroom_sender.html import as_html
+from postroom_sender.letter import Letter, approval_letter, help_letter
+from postroom_sender.mime import BOUNDARY_MARK, alternative, text_part
+from postroom_sender.text import as_text
+
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,400}@[!-;=?A-~]{1,400}>")
+_REQUEST_TITLE = "Decision needed: {}"
+_VERSION = Verbatim("MIME-Version", "1.0")
+_SILENCE = Verbatim("X-Auto-Response-Suppress", "All")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A mail ready to be sent: its envelope (RFC 5321), its id with angle brackets, and its bytes.
+
+    `international` says that an address is not ASCII, so the server must have SMTPUTF8 (RFC 6531).
+    """
+
+    sender: str
+    recipient: str
+    message_id: str
+    content: bytes
+    international: bool
+
+
+def compose(command: MailSend, account: Account) -> Composed:
+    """The mail that the command asks for.
+
+    Raises:
+        Permanent: it cannot be written as a mail; the sentence says which part.
+    """
+    content = command.content
+    if isinstance(content, PlainMail):
+        head, body = _plain(command, content, account)
+    else:
+        head, body = _letter(command, content, account)
+    fields = [*_common(command, account), *head, _VERSION]
+    return Composed(
+        sender=account.address,
+        recipient=command.recipient,
+        message_id=message_id(command, account.address),
+        content=header_block(fields) + body,
+        international=not (account.address + account.reply_address + command.recipient).isascii(),
+    )
+
+
+def message_id(command: MailSend, address: str) -> str:
+    """The mail's id; about a request it holds the reply token, and so do the References of replies."""
+    content = command.content
+    domain = address.rpartition("@")[2]
+    if isinstance(content, PlainMail):
+        return f"<{derive_id('message-id', command.id)}@{domain}>"
+    return f"<{content.reply_token}.{_digest(command.id)[:12]}@{domain}>"
+
+
+def _common(command: MailSend, account: Account) -> list[Field]:
+    return [
+        Verbatim("Date", format_datetime(utc_seconds(command.written_at))),
+        Mailbox("From", account.address, account.from_name),
+        Mailbox("To", command.recipient),
+        Verbatim("Message-ID", message_id(command, account.address)),
+        Verbatim("X-Postroom-Id", command.id),
+    ]
+
+
+def _letter(
+    command: MailSend, content: ApprovalMail | HelpMail, account: Account
+) -> tuple[list[Field], bytes]:
+    reply_address = with_tag(account.reply_address, content.reply_token)
+    title = _REQUEST_TITLE.format(content.subject)
+    letter: Letter
+    if isinstance(content, ApprovalMail):
+        letter = approval_letter(content, reply_address=reply_address, from_address=account.address)
+        # RFC 3834, section 5: not itself an answer / an answer to one mail.
+        head: list[Field] = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-generated")]
+    else:
+        letter = help_letter(content, reply_address=reply_address, from_address=account.address)
+        head = [Text("Subject", f"Re: {title}"), Verbatim("Auto-Submitted", "auto-replied")]
+        head += _thread(content.in_reply_to)
+    head += [Mailbox("Reply-To", reply_address), _SILENCE]
+    return head, _both(command, as_text(letter), as_html(letter))
+
+
+def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes]:
+    head: list[Field] = [Text("Subject", content.subject), Verbatim("Auto-Submitted", "auto-generated")]
+    head += _thread(content.in_reply_to)
+    if account.reply_address != account.address:
+        head.append(Mailbox("Reply-To", account.reply_address))
+    if content.html is None:
+        return head, text_part("plain", content.text)
+    return head, _both(command, content.text, content.html)
+
+
+def _thread(in_reply_to: str) -> list[Field]:
+    """The headers of an answer. The id is a stranger's: a malformed one is left out."""
+    if not _MESSAGE_ID.fullmatch(in_reply_to):
+        return []
+    return [Verbatim("In-Reply-To", in_reply_to), Verbatim("References", in_reply_to)]
+
+
+def _both(command: MailSend, text: str, html: str) -> bytes:
+    boundary = f"{BOUNDARY_MARK}postroom_{_digest(command.id)[:24]}"
+    return alternative(boundary, (text_part("plain", text), text_part("html", html)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+__all__ = ["Composed", "Permanent", "compose", "message_id"]

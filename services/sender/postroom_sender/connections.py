@@ -1,0 +1,55 @@
+"""Open SMTP sessions by account, for reuse."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+from postroom.account import Account
+from postroom_sender.session import Session, Timeouts, open_session
+
+CLOSE_AFTER_S = 60.0
+Open = Callable[[Account, Timeouts], Session]
+
+
+class Connections:
+    """Sessions that nobody uses at the moment. Threads may share it; a taken session belongs to its taker."""
+
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._lock = threading.Lock()
+        self._free: defaultdict[str, list[Session]] = defaultdict(list)
+
+    def take(self, account: Account) -> Session:
+        """A session for the account: one that is open, else a new one. Raises as `open_session`."""
+        while (session := self._pop(account.name)) is not None:
+            if session.usable_for(account):
+                return session
+            session.close()
+        return open_session(account, self._timeouts)
+
+    def give_back(self, session: Session) -> None:
+        """Keep the session for the next mail, unless it is closed."""
+        if session.open:
+            with self._lock:
+                self._free[session.account.name].append(session)
+
+    def close_idle(self) -> bool:
+        """Close sessions that were not used for a while; returns that there is no more to do."""
+        self._close(lambda session: session.idle_s > CLOSE_AFTER_S)
+        return False
+
+    def close(self) -> None:
+        """Close all sessions that nobody uses."""
+        self._close(lambda _session: True)
+
+    def _pop(self, name: str) -> Session | None:
+        with self._lock:
+            return self._free[name].pop() if self._free[name] else None
+
+    def _close(self, condition: Callable[[Session], bool]) -> None:
+        with self._lock:
+            closing = [session for free in self._free.values() for session in free if condition(session)]
+            for session in closing:
+                self._free[session.account.name].remove(session)
+        for session in closing:
+            session.close()

@@ -1,0 +1,116 @@
+"""One SMTP connection as lines out and replies in (RFC 5321), with a deadline on everything."""
+
+import select
+import socket
+import ssl
+import time
+
+from postroom.errors import Transient
+from postroom_sender.outcome import Reply, parse_reply
+
+_MAX_LINE_BYTES = 4096  # RFC 5321 section 4.5.3.1.5 allows 512
+_MAX_LINES = 100
+_READ_BYTES = 16384
+
+
+class Lost(Transient):
+    """The connection is of no use any more: closed, silent, or not speaking SMTP."""
+
+
+class Dialogue:
+    """Writes commands and reads replies. Deadlines are for the whole call, however slowly bytes trickle."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = b""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS is on."""
+        return isinstance(self._sock, ssl.SSLSocket)
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Hand over all bytes.
+
+        Raises:
+            Lost: not all of them could be handed over; the last one certainly was not.
+        """
+        try:
+            self._sock.settimeout(timeout_s)
+            self._sock.sendall(data)
+        except OSError as error:
+            raise Lost(f"the connection broke while writing: {explained(error)}") from error
+
+    def ask(self, command: str, timeout_s: float) -> Reply:
+        """Write a command and read its reply. Raises Lost."""
+        self.write(command.encode() + b"\r\n", timeout_s)
+        return self.reply(timeout_s)
+
+    def reply(self, timeout_s: float) -> Reply:
+        """The next reply. Raises Lost."""
+        return self.lines(timeout_s)[0]
+
+    def lines(self, timeout_s: float) -> tuple[Reply, list[bytes]]:
+        """The next reply with its raw lines. Raises Lost."""
+        deadline = time.monotonic() + timeout_s
+        found: list[bytes] = []
+        while not found or found[-1][3:4] == b"-":
+            if len(found) == _MAX_LINES:
+                raise Lost(f"the server's answer has more than {_MAX_LINES} lines")
+            found.append(self._line(deadline))
+        reply = parse_reply(found)
+        if reply is None:
+            raise Lost("the server does not speak SMTP")
+        return reply, found
+
+    def spoke_early(self) -> bool:
+        """Whether the server said or did something before it was asked: it closed, or refuses half-way."""
+        if self._buffer or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
+            return True
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def start_tls(self, context: ssl.SSLContext, host: str, timeout_s: float) -> None:
+        """Encrypt from here on; the certificate is checked for `host` as the context says.
+
+        Raises:
+            Lost: the server sent something in the clear that would count as said under TLS.
+            OSError: as the handshake says, among them ssl.SSLError.
+        """
+        if self._buffer:
+            raise Lost("the server sent more than its answer before TLS was on")
+        self._sock.settimeout(timeout_s)
+        self._sock = context.wrap_socket(self._sock, server_hostname=host)
+
+    def close(self) -> None:
+        """Close without a word."""
+        self._sock.close()
+
+    def _line(self, deadline: float) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _MAX_LINE_BYTES:
+                raise Lost(f"the server's answer has a line of more than {_MAX_LINE_BYTES} bytes")
+            self._buffer += self._read(deadline)
+        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        return line.rstrip(b"\r")
+
+    def _read(self, deadline: float) -> bytes:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise Lost("the server does not answer in time")
+        try:
+            self._sock.settimeout(left_s)
+            data = self._sock.recv(_READ_BYTES)
+        except TimeoutError as error:
+            raise Lost("the server does not answer in time") from error
+        except OSError as error:
+            raise Lost(f"the connection broke: {explained(error)}") from error
+        if not data:
+            raise Lost("the server closed the connection")
+        return data
+
+
+def explained(error: OSError) -> str:
+    """What the system says about an error, in a few words."""
+    return error.strerror or str(error) or type(error).__name__

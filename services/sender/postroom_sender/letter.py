@@ -1,0 +1,142 @@
+"""What an approval mail and a help mail say, before it is text or HTML (pure).
+
+No line of a letter may read as a decision, in the mail and in any reply that quotes it: what strangers to us
+wrote stands behind a label or in a quotation, and `guarded` marks a line that happens to begin with a choice.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from postroom.messages import ApprovalMail, HelpMail
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_LINK_SUBJECT_CHARS = 120
+GUARD = "| "
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the words that decide, and the link that prepares a reply with it (RFC 6068)."""
+
+    word: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail's content in the order in which it is read.
+
+    Attributes:
+        label: Says what kind of mail it is; stands before the subject.
+        subject: Of the request.
+        facts: Labels with values.
+        opening: Sentences before the quotation.
+        quotation: What others wrote; may be empty.
+        how_to: Sentences before the choices.
+        choices: The words to choose from.
+        advice: Sentences after the choices.
+        footer: Where the mail comes from.
+    """
+
+    label: str
+    subject: str
+    facts: tuple[tuple[str, str], ...]
+    opening: tuple[str, ...]
+    quotation: str
+    how_to: tuple[str, ...]
+    choices: tuple[Choice, ...]
+    advice: tuple[str, ...]
+    footer: tuple[str, ...]
+
+
+_HOW_TO = ("To decide, reply to this mail and begin with one of the words below.",)
+_ADVICE = (
+    "Put the word alone in the first line. A comment may follow below it.",
+    "Nothing but your own reply counts; please do not change its address.",
+)
+
+
+def approval_letter(content: ApprovalMail, *, reply_address: str, from_address: str) -> Letter:
+    """The letter that asks for a decision. `reply_address` carries the token."""
+    facts = [
+        ("Asked by", content.requester),
+        ("Until", spelled(content.deadline)),
+        ("Request", content.approval_id),
+    ]
+    return Letter(
+        label="Decision needed",
+        subject=content.subject,
+        facts=tuple((label, value) for label, value in facts if value),
+        opening=(),
+        quotation=content.body.strip("\n"),
+        how_to=_HOW_TO,
+        choices=_choices(content.choices, content.subject, reply_address),
+        advice=_ADVICE,
+        footer=_footer(from_address),
+    )
+
+
+def help_letter(content: HelpMail, *, reply_address: str, from_address: str) -> Letter:
+    """The letter that answers an unclear reply."""
+    read = ("This is what could be read of it:",) if content.understood.strip() else ()
+    return Letter(
+        label="Please answer again",
+        subject=content.subject,
+        facts=(("Request", content.approval_id),),
+        opening=(
+            "Your reply came in, and it was not clear what you decide.",
+            "Nothing was decided so far.",
+            *read,
+        ),
+        quotation=content.understood.strip("\n"),
+        how_to=_HOW_TO,
+        choices=_choices(content.choices, content.subject, reply_address),
+        advice=_ADVICE,
+        footer=_footer(from_address),
+    )
+
+
+def spelled(moment: datetime | None) -> str:
+    """A time as people write it, in UTC and in words that no country reads otherwise; empty for None."""
+    if moment is None:
+        return ""
+    utc = moment.astimezone(UTC)
+    day = f"{_DAYS[utc.weekday()]}, {utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
+    return f"{day}, {utc:%H:%M} UTC"
+
+
+def guarded(text: str, choices: tuple[Choice, ...]) -> str:
+    """The text with a mark before each line that begins with a choice; quoted lines have theirs."""
+    return _guard(tuple(choice.word for choice in choices)).sub(GUARD, text)
+
+
+@lru_cache(maxsize=256)
+def _guard(words: tuple[str, ...]) -> re.Pattern[str]:
+    choice = "|".join(re.escape(word) for word in words)
+    return re.compile(rf"^(?!>)(?=(?:[^\w\n]|_)*(?:{choice}))", re.IGNORECASE | re.MULTILINE)
+
+
+def _choices(words: tuple[str, ...], subject: str, reply_address: str) -> tuple[Choice, ...]:
+    # "+" is encoded, since some programs read it as a blank (RFC 6068, section 5).
+    local, _, domain = reply_address.rpartition("@")
+    address = f"{quote(local, safe='')}@{quote(domain, safe='')}"
+    title = quote(f": {subject[:_LINK_SUBJECT_CHARS]}", safe="")
+    return tuple(
+        Choice(
+            word,
+            f"mailto:{address}?subject={quote(word[:1].upper() + word[1:], safe='')}{title}"
+            f"&body={quote(word, safe='')}",
+        )
+        for word in words
+    )
+
+
+def _footer(from_address: str) -> tuple[str, ...]:
+    return (f"Written by a program (Postroom) for {from_address}.",)

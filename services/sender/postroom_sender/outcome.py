@@ -1,0 +1,169 @@
+"""What a server's answer means for a mail and for its account: a table (pure).
+
+Sources: RFC 5321 sections 4.2 and 4.3.2 (codes by command), RFC 3463 (enhanced codes), RFC 4954 section 6
+(AUTH), RFC 3207 section 4 (STARTTLS), RFC 6531 section 3.5 (SMTPUTF8), RFC 7504 (521, 556). What no rule
+names follows the first digit: 4 is tried again, 5 is final.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Stage = Literal["greeting", "starttls", "auth", "mail", "rcpt", "data", "dot"]
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+_UNPRINTABLE = re.compile(r"[^ -~]+")
+MAX_TEXT_CHARS = 200
+_ALL = ""
+
+
+class Result(StrEnum):
+    """What becomes of a mail after an attempt."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+class Scope(StrEnum):
+    """Whom an answer concerns. PAUSE: the account for a while; RED: the account, until its owner acts."""
+
+    MAIL = "mail"
+    PAUSE = "pause"
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of a server: code, enhanced code (RFC 2034; may be empty) and its text made harmless."""
+
+    code: int
+    enhanced: str = ""
+    text: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command was taken (2yz or 3yz)."""
+        return 200 <= self.code < 400
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt came to. `reason_code` is stable for machines, `sentence` is for people."""
+
+    result: Result
+    reason_code: str
+    sentence: str
+    scope: Scope = Scope.MAIL
+    code: int | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the table. Empty stages: any; `enhanced` is a beginning; the first row that fits counts."""
+
+    stages: tuple[Stage, ...]
+    codes: tuple[int, ...]
+    enhanced: str
+    result: Result
+    scope: Scope
+    reason_code: str
+    sentence: str
+
+
+_RETRY, _FAILED = Result.RETRY, Result.FAILED
+_MAIL, _PAUSE, _RED = Scope.MAIL, Scope.PAUSE, Scope.RED
+_SENDING: tuple[Stage, ...] = ("mail", "rcpt", "data", "dot")
+
+RULES = (
+    # RFC 4954 section 6. 535: credentials invalid; 534, 538: mechanism too weak or needs TLS; 432: password
+    # transition; 454: temporary failure of the server, not of the password.
+    Rule(("auth",), (454,), _ALL, _RETRY, _RED, "auth_busy", "the server cannot check the password now"),
+    Rule(("auth",), (432,), _ALL, _RETRY, _RED, "password_change", "the password must be changed first"),
+    Rule(("auth",), (534, 538), _ALL, _RETRY, _RED, "auth_method", "this way to sign in is not accepted"),
+    Rule(("auth",), (535,), _ALL, _RETRY, _RED, "wrong_password", "the server refused user or password"),
+    # RFC 5321 section 3.8: 421 closes the connection, whatever was asked.
+    Rule(
+        ("greeting", "starttls", "auth"), (421,), _ALL, _RETRY, _RED, "busy", "the server is busy or closing"
+    ),
+    Rule((), (421,), _ALL, _RETRY, _PAUSE, "busy", "the server is busy or closing"),
+    # RFC 5321 section 3.1 (554) and RFC 7504 (521): no mail service for us here.
+    Rule(("greeting",), (), _ALL, _RETRY, _RED, "refused_us", "the server does not take connections from us"),
+    # RFC 3207 section 4: 454, 501, 502: no TLS now or at all; we do not go on without.
+    Rule(("starttls",), (), _ALL, _RETRY, _RED, "no_starttls", "the server refused STARTTLS"),
+    Rule(("auth",), (), _ALL, _RETRY, _RED, "auth_refused", "the server did not let us sign in"),
+    # RFC 4954 section 6 (530), RFC 3463 X.7.0: 530 also says "issue STARTTLS first" (RFC 3207 section 4).
+    Rule(_SENDING, (530,), _ALL, _RETRY, _RED, "auth_required", "the server wants a sign-in or TLS first"),
+    Rule(_SENDING, (535, 534, 538), _ALL, _RETRY, _RED, "wrong_password", "the server refused the sign-in"),
+    # RFC 5321 section 4.5.3.1.10: too many recipients is temporary though some servers say 552 for it.
+    Rule(("rcpt",), (552,), "5.5.3", _RETRY, _MAIL, "too_many", "the server wants fewer recipients at once"),
+    # RFC 3463: 5.2.2 mailbox full, 5.3.4 and 5.2.3 too large, 5.1.x no such recipient, 5.7.x policy.
+    Rule((), (552, 523), "5.3.4", _FAILED, _MAIL, "too_large", "the mail is too large for the server"),
+    Rule((), (552, 554), "5.2.3", _FAILED, _MAIL, "too_large", "the mail is too large for the mailbox"),
+    Rule((), (), "5.2.2", _FAILED, _MAIL, "mailbox_full", "the recipient's mailbox is full"),
+    Rule(("mail",), (), "5.1.7", _FAILED, _MAIL, "sender_refused", "the server does not take our address"),
+    Rule(("mail",), (), "5.1.8", _FAILED, _MAIL, "sender_refused", "the server does not take our address"),
+    Rule((), (), "5.1.", _FAILED, _MAIL, "unknown_recipient", "the server does not know the recipient"),
+    Rule((), (556,), _ALL, _FAILED, _MAIL, "unknown_recipient", "the recipient's domain takes no mail"),
+    Rule((), (), "5.6.7", _FAILED, _MAIL, "smtputf8", "the server cannot take this address (SMTPUTF8)"),
+    Rule((), (553, 550), "5.7.", _FAILED, _MAIL, "policy", "the server's policy refuses the mail"),
+    Rule((), (554,), "5.7.", _FAILED, _MAIL, "policy", "the server's policy refuses the mail"),
+    Rule(
+        ("mail",), (550, 553), _ALL, _FAILED, _MAIL, "sender_refused", "the server does not take our address"
+    ),
+    Rule(
+        ("rcpt",),
+        (550, 551, 553),
+        _ALL,
+        _FAILED,
+        _MAIL,
+        "unknown_recipient",
+        "the server refuses the recipient",
+    ),
+    # RFC 5321 section 4.2.3: 552 without more is "exceeded storage allocation".
+    Rule((), (552,), _ALL, _FAILED, _MAIL, "too_large", "the server has no room for the mail"),
+)
+
+
+def judge(stage: Stage, reply: Reply) -> Outcome:
+    """What the answer to this stage comes to. An acceptance counts as sent only after the final dot."""
+    if reply.accepted and stage == "dot":
+        return Outcome(Result.SENT, "sent", str(reply), code=reply.code)
+    rule = next((rule for rule in RULES if _fits(rule, stage, reply)), None) or _by_first_digit(reply)
+    sentence = f"{rule.sentence} ({reply})"
+    return Outcome(rule.result, rule.reason_code, sentence, rule.scope, reply.code)
+
+
+def parse_reply(lines: list[bytes]) -> Reply | None:
+    """The reply in its lines (RFC 5321 section 4.2); None if they are none."""
+    code = lines[-1][:3]
+    if not code.isdigit() or any(line[:3] != code for line in lines):
+        return None
+    text = " ".join(_harmless(line[4:]) for line in lines).strip()
+    match = _ENHANCED.match(text)
+    enhanced = match.group(1) if match else ""
+    return Reply(int(code), enhanced, text.removeprefix(enhanced).strip()[:MAX_TEXT_CHARS])
+
+
+def _harmless(text: bytes) -> str:
+    """What a stranger's server says, without anything that could break a log line or a page."""
+    return _UNPRINTABLE.sub(" ", text.decode("ascii", "replace"))
+
+
+def _fits(rule: Rule, stage: Stage, reply: Reply) -> bool:
+    return (
+        (not rule.stages or stage in rule.stages)
+        and (not rule.codes or reply.code in rule.codes)
+        and reply.enhanced.startswith(rule.enhanced)
+    )
+
+
+def _by_first_digit(reply: Reply) -> Rule:
+    if 500 <= reply.code < 600:
+        return Rule((), (), _ALL, _FAILED, _MAIL, "refused", "the server refused the mail for good")
+    # Also what is no answer to the question, such as 250 to DATA: nothing is known to be wrong with the mail.
+    return Rule((), (), _ALL, _RETRY, _MAIL, "deferred", "the server does not take the mail now")

@@ -1,0 +1,37 @@
+"""How long is waited before the next try, and when trying ends (pure)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Delays by number of tries so far, in seconds; the last one goes on for ever.
+
+    Attributes:
+        mail_delays_s: After a mail was put off (RFC 5321 section 4.5.4.1: half an hour and more in the end).
+        account_delays_s: After a server could not be worked with.
+        lifetime: From a mail's writing until it is given up.
+        blind_tries: How often a request is sent whose fate stays unknown each time.
+    """
+
+    mail_delays_s: tuple[float, ...] = (10, 60, 60, 600, 600, 600, 3600)
+    account_delays_s: tuple[float, ...] = (10, 20, 60, 120, 300, 600)
+    lifetime: timedelta = timedelta(hours=48)
+    blind_tries: int = 3
+
+    def mail_delay_s(self, tries: int, jitter: float) -> float:
+        """Seconds until a mail's next try; `jitter` from 0 to 1 keeps mails from returning all at once."""
+        return _delay_s(self.mail_delays_s, tries, jitter)
+
+    def account_delay_s(self, failures: int, jitter: float) -> float:
+        """Seconds until an account's server is tried again."""
+        return _delay_s(self.account_delays_s, failures, jitter)
+
+    def is_over(self, written_at: datetime, now: datetime) -> bool:
+        """Whether a mail is given up."""
+        return now >= written_at + self.lifetime
+
+
+def _delay_s(delays_s: tuple[float, ...], tries: int, jitter: float) -> float:
+    return delays_s[min(max(tries, 1), len(delays_s)) - 1] * (0.75 + 0.5 * jitter)
