@@ -115,13 +115,13 @@ class Settings(BaseSettings):
         return self.data_dir.absolute() / f"{name}.sqlite3"
 
 
-def read_settings(**overrides: object) -> Settings:
-    """The settings of this process.
+def read_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: object) -> Settings:
+    """The settings of this process: the overrides, else the environment, else the files in `secrets_dir`.
 
     Raises:
         Misconfigured: a variable has a wrong value; the text names each one and what is allowed.
     """
-    files = {"_secrets_dir": SECRETS_DIR} if SECRETS_DIR.is_dir() else {}
+    files = {"_secrets_dir": secrets_dir} if secrets_dir.is_dir() else {}
     try:
         return Settings(**files, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:

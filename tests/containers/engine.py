@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from tests.containers.command import Failed, run, succeeds
@@ -14,19 +15,20 @@ STAND_INS_TIMEOUT_S = 900.0
 
 COMPOSE = (("docker", "compose"), ("docker-compose",))
 
-# The variable that names another image (as in deploy/compose.yaml), the image, and the kind of its stand-in.
-IMAGES = (
-    ("POSTROOM_BASE_IMAGE", "python:3.12-slim-bookworm", "python"),
-    ("RABBITMQ_IMAGE", "rabbitmq:4-management", "rabbitmq"),
-    ("POSTGRES_IMAGE", "postgres:17", "postgres"),
-    ("PROMETHEUS_IMAGE", "prom/prometheus:v3.5.0", "prometheus"),
-)
+# The kind of stand-in for each image that deploy/compose.yaml names by a variable.
+KINDS = {
+    "POSTROOM_BASE_IMAGE": "python",
+    "RABBITMQ_IMAGE": "rabbitmq",
+    "POSTGRES_IMAGE": "postgres",
+    "PROMETHEUS_IMAGE": "prometheus",
+}
 
 
 def image(variable: str) -> str:
-    """The image that the deployment uses, by the name of its variable."""
-    default = next(name for known, name, _ in IMAGES if known == variable)
-    return os.environ.get(variable) or default
+    """The image behind a variable of the compose file: from the environment, else the file's default."""
+    compose = (ROOT / "deploy" / "compose.yaml").read_text()
+    defaults = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", compose))
+    return os.environ.get(variable) or defaults[variable]
 
 
 def provide() -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def provide() -> tuple[str, ...]:
 
 
 def _pairs() -> list[tuple[str, str]]:
-    return [(image(variable), kind) for variable, _, kind in IMAGES]
+    return [(image(variable), kind) for variable, kind in KINDS.items()]
 
 
 def _engine_answers() -> bool:
