@@ -3,10 +3,12 @@
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 30.0
+_CREATING = threading.Lock()
 
 # Leasing rewrites a message's row, so bodies have a table of their own. Ids are given out in the order of
 # publishing and never reused: they are the positions in the queues. `session` is the lease.
@@ -65,7 +67,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         OSError: The folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Only ever a new file: closing any descriptor of a database drops all locks that this process has on it,
+    # and the next process to leave would take itself for the last one and delete the log under our feet.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         _prepare(database)
@@ -73,6 +78,17 @@ def open_database(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _create(path: Path) -> None:
+    """Make the file, for its owner only, unless it is there.
+
+    A file that is there must not even be opened and closed: that takes away the POSIX locks of every other
+    connection of this process, another process then takes itself for the last one and removes the shared
+    memory under our feet, and the file is destroyed (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with _CREATING, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare(database: sqlite3.Connection) -> None:
