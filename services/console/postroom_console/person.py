@@ -51,7 +51,7 @@ def parse(content: bytes) -> EmailMessage:
 def readable(content: bytes) -> str:
     """The text of a mail as its reader sees it."""
     part = parse(content).get_body(("plain",))
-    return str(part.get_content()).strip("\n") if part else ""
+    return str(part.get_content()).replace("\r\n", "\n").strip("\n") if part else ""
 
 
 def _html(text: str, attribution: str, quoted: str) -> str:
