@@ -120,7 +120,7 @@ def _both(command: MailSend, text: str, html: str) -> bytes:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 __all__ = ["Composed", "Permanent", "compose", "message_id"]

@@ -108,7 +108,7 @@ def _written(field: Field) -> bytes:
         return _line(field.name, field.value).encode()
     if _PLAIN.fullmatch(field.value):
         return _line(field.name, field.value).encode()
-    return f"{field.name}: {_encoded(field.value)}\r\n".encode()
+    return _line(field.name, _encoded(field.value)).encode()
 
 
 def _mailbox(field: Mailbox) -> str:
@@ -147,7 +147,7 @@ def _line(name: str, value: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Encoded words, one a line; none splits a character (RFC 2047 section 5)."""
+    """Encoded words; none splits a character (RFC 2047 section 5)."""
     chunks, chunk = [], ""
     for char in text:
         if chunk and len((chunk + char).encode()) > _ENCODED_WORD_BYTES:
@@ -155,7 +155,7 @@ def _encoded(text: str) -> str:
             chunk = ""
         chunk += char
     chunks.append(chunk)
-    return "\r\n ".join(email.base64mime.header_encode(each.encode(), "utf-8") for each in chunks)
+    return " ".join(email.base64mime.header_encode(each.encode(), "utf-8") for each in chunks)
 
 
 def _means(field: Field, raw: str) -> bool:

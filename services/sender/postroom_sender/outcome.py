@@ -12,6 +12,7 @@ from typing import Literal
 
 Stage = Literal["greeting", "starttls", "auth", "mail", "rcpt", "data", "dot"]
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
+_CODE = re.compile(rb"[2-5][0-9][0-9]")  # RFC 5321 section 4.2
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 MAX_TEXT_CHARS = 200
 _ALL = ""
@@ -131,8 +132,10 @@ RULES = (
 
 def judge(stage: Stage, reply: Reply) -> Outcome:
     """What the answer to this stage comes to. An acceptance counts as sent only after the final dot."""
-    if reply.accepted and stage == "dot":
-        return Outcome(Result.SENT, "sent", str(reply), code=reply.code)
+    if stage == "dot" and reply.accepted:
+        # Only 2yz says "taken" (RFC 5321 section 4.3.2); 3yz there means that we understand each other no more.
+        result = Result.SENT if reply.code < 300 else Result.UNCERTAIN
+        return Outcome(result, result.value, str(reply), code=reply.code)
     rule = next((rule for rule in RULES if _fits(rule, stage, reply)), None) or _by_first_digit(reply)
     sentence = f"{rule.sentence} ({reply})"
     return Outcome(rule.result, rule.reason_code, sentence, rule.scope, reply.code)
@@ -141,7 +144,7 @@ def judge(stage: Stage, reply: Reply) -> Outcome:
 def parse_reply(lines: list[bytes]) -> Reply | None:
     """The reply in its lines (RFC 5321 section 4.2); None if they are none."""
     code = lines[-1][:3]
-    if not code.isdigit() or any(line[:3] != code for line in lines):
+    if not _CODE.fullmatch(code) or any(line[:3] != code for line in lines):
         return None
     text = " ".join(_harmless(line[4:]) for line in lines).strip()
     match = _ENHANCED.match(text)

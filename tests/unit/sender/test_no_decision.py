@@ -1,0 +1,119 @@
+"""No line of our mails reads as a decision, neither by itself nor in a reply that quotes it.
+
+The processor's own reading is the judge.
+"""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.messages import MailSend
+from postroom_processor.html_text import read_html
+from postroom_processor.mail import read_mail
+from postroom_processor.reply_text import cut_plain_text, own_text
+from postroom_processor.verdict import Decided, read_verdict
+from postroom_sender.compose import compose
+from tests.unit.sender.commands import account, approval, command, help_mail
+
+CHOICES = [
+    ("approve", "reject"),
+    ("yes", "no"),
+    ("A", "B"),
+    ("for", "against"),
+    ("The", "Decision", "To", "Put", "Nothing", "These", "Link", "Written", "Request", "Until"),
+    ("Answer", "Please", "Your", "This", "Asked", "word", "Tap", "Reply"),
+    ("genehmigt", "abgelehnt"),
+    ("承認", "却下"),
+]
+TRAPS = [
+    "approve",
+    "Approved.",
+    "yes",
+    "ok",
+    "> approve",
+    "| approve",
+    "-- \napprove",
+    "On Monday you wrote:\napprove",
+    "approve\n\nreject",
+    "line\napprove\n> line",
+    "From: boss@example.net\nSent: today\nTo: x\n\napprove",
+    "approve " * 40,
+]
+
+
+def sends(choices: tuple[str, ...], trap: str) -> list[MailSend]:
+    line = " ".join(trap.split())
+    return [
+        command(approval(choices=choices, subject=line, body=trap, requester=line)),
+        command(help_mail(choices=choices, subject=line, understood=trap)),
+    ]
+
+
+def parts(send: MailSend) -> tuple[str, str]:
+    mail = email.message_from_bytes(compose(send, account()).content, policy=email.policy.default)
+    assert isinstance(mail, EmailMessage)
+    texts = [each.get_content().replace("\r\n", "\n") for each in mail.iter_parts()]
+    return texts[0], texts[1]
+
+
+def decides(text: str, choices: tuple[str, ...]) -> bool:
+    return isinstance(read_verdict(cut_plain_text(text), choices), Decided)
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("choices", CHOICES)
+def test_no_line_of_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
+    for send in sends(choices, trap):
+        text, html = parts(send)
+        shown = [line.text for line in read_html(html).lines if line.kind != "quote"]
+        for line in [*text.split("\n"), *shown]:
+            assert not decides(line, choices), line
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("choices", CHOICES)
+def test_no_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
+    for send in sends(choices, trap):
+        own = own_text(read_mail(compose(send, account()).content))
+        assert not isinstance(read_verdict(own, choices), Decided)
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("choices", CHOICES)
+def test_no_reply_that_only_quotes_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
+    for send in sends(choices, trap):
+        text, _ = parts(send)
+        marked = "".join(f"> {line}\n" for line in text.split("\n"))
+        for reply in (
+            text,
+            marked,
+            f"On Sat, 22 Nov 2025 at 02:02, Releases <releases@example.com> wrote:\n\n{marked}",
+            f"-----Original Message-----\nFrom: Releases\nSent: today\nTo: Boss\nSubject: x\n\n{text}",
+            f"\n\n-- \nBoss\n\n{text}",
+        ):
+            assert not decides(reply, choices), reply
+
+
+@given(
+    body=st.text(
+        st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], include_characters="\n\t"), max_size=200
+    ),
+    prefix=st.sampled_from(["approve", "yes\n", "ok ", "\n\nreject", "| ", "* ", '"']),
+)
+def test_no_line_reads_as_a_decision_whatever_the_request_says(body: str, prefix: str) -> None:
+    text, _ = parts(command(approval(body=prefix + body)))
+    for line in text.split("\n"):
+        assert not decides(line, ("approve", "reject")), line
+
+
+def test_a_reply_above_the_quoted_mail_decides() -> None:
+    text, _ = parts(command())
+    marked = "".join(f"> {line}\n" for line in text.split("\n"))
+    reply = f"approve\n\nOn Sat, 22 Nov 2025 at 02:02, Releases <releases@example.com> wrote:\n\n{marked}"
+    assert read_verdict(cut_plain_text(reply)) == Decided("approve", "")
