@@ -22,7 +22,7 @@ from postroom_fetcher import response
 from postroom_fetcher.cursor import Chunk, Cursor, Limits, Start
 from postroom_fetcher.download import download, must_be_gone
 from postroom_fetcher.lease import Lease
-from postroom_fetcher.mail import Mail, lane, received
+from postroom_fetcher.mail import Mail, entry, lane, received
 from postroom_fetcher.progress import Box, Progress
 from postroom_fetcher.session import Session
 
@@ -122,12 +122,18 @@ class Intake:
         now = self._clock()
         new = self._new(visit.box, mails, after.uidvalidity) if relink else mails
         with metrics.stage_duration.labels(stage="fetcher.hand_on").time():
+            entries = {id(mail): entry(mail, visit.box, after.uidvalidity) for mail in mails}
             if new:
                 self._publish(
-                    [received(mail, visit.box, after.uidvalidity, now, self._shards) for mail in new]
+                    [
+                        received(
+                            mail, entries[id(mail)].mail_id, visit.box, after.uidvalidity, now, self._shards
+                        )
+                        for mail in new
+                    ]
                 )
-            entries = [mail.entry for mail in mails]
-            self._progress.advance(visit.lease, visit.box, replace(after, updated_at=now), entries)
+            now_at = replace(after, updated_at=now)
+            self._progress.advance(visit.lease, visit.box, now_at, list(entries.values()))
         for mail in new:
             metrics.mails_fetched.labels(lane=lane(mail)).inc()
 

@@ -28,11 +28,6 @@ class Mail:
     dataref: str | None = None
     truncated: bool = False
 
-    @property
-    def entry(self) -> Entry:
-        """What the ledger keeps."""
-        return Entry(self.metadata.uid, self.sha256, self.metadata.size_bytes, self.truncated)
-
 
 def small_mail(metadata: Metadata, content: bytes) -> Mail:
     """A mail that travels inside its message. Its own length counts, not what the server said."""
@@ -40,9 +35,15 @@ def small_mail(metadata: Metadata, content: bytes) -> Mail:
     return Mail(actual, header_block(content), hashlib.sha256(content).hexdigest(), content)
 
 
-def received(mail: Mail, box: Box, uidvalidity: int, now: datetime, shards: int) -> Outgoing:
-    """The event, ready to be published. Its id follows from where the mail lies, so a repeat is the same."""
-    own_id = mail_id(box.account, box.folder, uidvalidity, mail.metadata.uid)
+def entry(mail: Mail, box: Box, uidvalidity: int) -> Entry:
+    """What the ledger keeps. Its id follows from where the mail lies, so a repeat is the same."""
+    metadata = mail.metadata
+    own_id = mail_id(box.account, box.folder, uidvalidity, metadata.uid)
+    return Entry(own_id, metadata.uid, mail.sha256, metadata.size_bytes, mail.truncated)
+
+
+def received(mail: Mail, own_id: str, box: Box, uidvalidity: int, now: datetime, shards: int) -> Outgoing:
+    """The event with this id, ready to be published."""
     event = MailReceived(
         account=box.account,
         folder=box.folder,

@@ -9,13 +9,12 @@ from functools import partial
 
 from postroom.messages import MailboxCommand, MailboxDelete, MailboxMarkRead, MailboxMove
 from postroom_fetcher.fault import Refused
-from postroom_fetcher.response import read_message_id
+from postroom_fetcher.response import MESSAGE_ID_ITEMS, read_message_id
 from postroom_fetcher.session import Session
 from postroom_fetcher.uid_set import uid_sets
 
 SEEN, DELETED = "\\Seen", "\\Deleted"
 NO_UIDPLUS = "the server has no UIDPLUS (RFC 4315): the mails are flagged \\Deleted, and stay for now"
-MESSAGE_ID_ITEMS = ("UID", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 MOST_SAME_ID = 50
 
 
@@ -96,6 +95,6 @@ def into_folder(session: Session, folder: str, put: Callable[[], None]) -> None:
 def has_message_id(session: Session, message_id: str) -> bool:
     """Whether the open folder has a mail of exactly this Message-ID (a search finds parts of it as well)."""
     uids = session.search_message_id(message_id)[-MOST_SAME_ID:]
-    answer = session.fetch(uids, MESSAGE_ID_ITEMS)
+    answer = session.fetch(uids, MESSAGE_ID_ITEMS) if uids else {}
     wanted = "".join(message_id.split())
     return any(read_message_id(answer, uid) == wanted for uid in uids)

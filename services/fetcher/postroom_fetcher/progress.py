@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, func, select, update
 
 from postroom.clock import Clock, utc_now
-from postroom.messages import mail_id
 from postroom.store import Store
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import fetch_cursors, fetch_ledger
@@ -30,6 +29,7 @@ class Box:
 class Entry:
     """A mail in the ledger."""
 
+    mail_id: str
     uid: int
     sha256: str
     size_bytes: int
@@ -61,7 +61,7 @@ class Progress:
         now = self._clock()
         rows = [
             {
-                "mail_id": mail_id(box.account, box.folder, cursor.uidvalidity, entry.uid),
+                "mail_id": entry.mail_id,
                 "account": box.account,
                 "folder": box.folder,
                 "uidvalidity": cursor.uidvalidity,

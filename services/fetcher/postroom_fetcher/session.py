@@ -21,8 +21,9 @@ from postroom.messages import FolderInfo
 from postroom.secret import read_secret
 from postroom_fetcher.cursor import Selected
 from postroom_fetcher.fault import CONNECT, Place, Refused, Unavailable, folder_missing, translated
-from postroom_fetcher.response import Answer, read_search
+from postroom_fetcher.response import Answer, read_fetch, read_search
 from postroom_fetcher.trust import Trust
+from postroom_fetcher.uid_set import uid_sets
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +104,12 @@ class Session:
             return list(found)
 
     def fetch(self, uids: Sequence[int], items: Sequence[str]) -> Answer:
-        """The items of the mails, by UID; mails that are gone are not in the answer."""
+        """The items of at most 500 mails, by UID; mails that are gone are not in the answer."""
         with translated(self._place, "FETCH"):
-            answer: Answer = self._client.fetch(list(uids), list(items))
-            return answer
+            (uid_set,) = uid_sets(uids)
+            kind, parts = self._imap.uid("FETCH", uid_set, f"({' '.join(items)})")
+            self._client._checkok("FETCH", kind, parts)
+            return read_fetch(parts)
 
     def folders(self) -> tuple[FolderInfo, ...]:
         """All folders with their attributes (LIST, RFC 6154)."""
