@@ -1,8 +1,8 @@
 """The skeleton of a service: settings, logs, health pages, loops in threads, signals, drain.
 
-A service is a set of loops. Each runs in its thread until the stop event is set; one that ends by itself ends
-the process, since half a service is worse than none: the supervisor starts it anew. The first SIGTERM or SIGINT
-stops taking work and finishes what is in hand; the second ends at once.
+A service is a set of loops. Each runs in its thread until the stop event is set; one that ends by itself
+ends the process, since half a service is worse than none: the supervisor starts it anew. The first SIGTERM or
+SIGINT stops taking work and finishes what is in hand; the second ends at once.
 """
 
 import logging
@@ -25,6 +25,8 @@ from postroom.settings import Settings, read_settings
 logger = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 90.0
+_BEAT_EVERY_S = 15.0
+_CLOSE_WITHIN_S = 10.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
@@ -70,7 +72,13 @@ class Ticker:
             did_work = self._try_step()
             self.last_beat = time.monotonic()
             if not did_work:
-                stop.wait(self._interval_s)
+                self._wait(stop)
+
+    def _wait(self, stop: threading.Event) -> None:
+        """Wait for the interval, with beats: a loop that is not due for an hour has not stalled."""
+        due = time.monotonic() + self._interval_s
+        while (rest_s := due - time.monotonic()) > 0 and not stop.wait(min(rest_s, _BEAT_EVERY_S)):
+            self.last_beat = time.monotonic()
 
     def _try_step(self) -> bool:
         try:
@@ -91,23 +99,64 @@ def run_service(name: str, build: Build) -> int:
     except Misconfigured as error:
         sys.stderr.write(f"postroom {name}: {error}\n")
         return EXIT_USAGE
-    stop = threading.Event()
-    _stop_on_signals(stop)
+    ending = _Ending()
     try:
         with ExitStack() as stack:
-            parts = build(settings, stack)
-            return _run(name, settings, parts, stop)
+            closing = _end_of_patience(stack)
+            code = _run(settings, build(settings, stack), ending)
+            closing.start()
+            return code
     except Misconfigured as error:
         logger.error("wrong settings", extra={"error": str(error), "reason_code": error.reason_code})
         return EXIT_USAGE
     except PostroomError as error:
         logger.error("cannot go on", extra={"error": str(error)})
         return EXIT_FAILED
+    except Exception:
+        logger.exception("cannot go on")
+        return EXIT_FAILED
 
 
-def _run(name: str, settings: Settings, parts: Parts, stop: threading.Event) -> int:
+def _end_of_patience(stack: ExitStack) -> threading.Timer:
+    """Ends the process, once started, if closing takes for ever: a loop may still hold what is closed."""
+    timer = threading.Timer(_CLOSE_WITHIN_S, os._exit, [EXIT_FAILED])
+    timer.daemon = True
+    stack.callback(timer.cancel)
+    return timer
+
+
+class _Ending:
+    """What the main thread waits for: the first signal, or the end of a loop.
+
+    A pipe and not an event, since a signal's handler runs inside whatever the main thread is doing: setting
+    an event that it is just about to wait for would lock it up for ever.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        self._signalled = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def wait(self) -> None:
+        """Return when it is time to stop."""
+        os.read(self._reader, 1)
+
+    def come(self) -> None:
+        """It is time."""
+        os.write(self._writer, b".")
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self._signalled:
+            os._exit(128 + number)
+        self._signalled = True
+        self.come()
+
+
+def _run(settings: Settings, parts: Parts, ending: _Ending) -> int:
+    stop = threading.Event()
     died: list[str] = []
-    threads = [_start(loop_name, loop, stop, died) for loop_name, loop in parts.loops.items()]
+    # Before the loops, so that a port that is taken is noticed before any work is.
     health = HealthServer(
         settings.http_host,
         settings.http_port,
@@ -115,9 +164,11 @@ def _run(name: str, settings: Settings, parts: Parts, stop: threading.Event) -> 
         ready=lambda: _unready(parts),
         registry=metrics.REGISTRY,
     )
+    threads = [_start(name, loop, stop, died, ending) for name, loop in parts.loops.items()]
     health.start()
     logger.info("started", extra={"http_port": health.port, "loops": sorted(parts.loops)})
-    stop.wait()
+    ending.wait()
+    stop.set()
     logger.info("stopping", extra={"drain_s": settings.drain_s})
     late = _join(threads, settings.drain_s)
     health.stop()
@@ -127,7 +178,9 @@ def _run(name: str, settings: Settings, parts: Parts, stop: threading.Event) -> 
     return EXIT_FAILED if died or late else EXIT_OK
 
 
-def _start(name: str, loop: Loop, stop: threading.Event, died: list[str]) -> threading.Thread:
+def _start(
+    name: str, loop: Loop, stop: threading.Event, died: list[str], ending: _Ending
+) -> threading.Thread:
     def run() -> None:
         metrics.loops.labels(loop=name).set(1)
         try:
@@ -138,7 +191,7 @@ def _start(name: str, loop: Loop, stop: threading.Event, died: list[str]) -> thr
             metrics.loops.labels(loop=name).set(0)
             if not stop.is_set():
                 died.append(name)
-                stop.set()
+                ending.come()
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
@@ -169,13 +222,3 @@ def _unready(parts: Parts) -> dict[str, str]:
         except PostroomError as error:
             faults[name] = str(error)
     return faults
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def on_signal(number: int, _frame: object) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
