@@ -68,10 +68,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         OSError: The folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Only ever a new file: closing any descriptor of a database drops all locks that this process has on it,
-    # and the next process to leave would take itself for the last one and delete the log under our feet.
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    _create(path)
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         _prepare(database)
