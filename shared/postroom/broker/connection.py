@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_LIMIT_S = 20.0
 """A call that waits for the broker's answer, or for room to write, gives up after this."""
+FAREWELL_S = 2.0
 
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
 
@@ -128,12 +129,23 @@ def _connect_amqp(address: Address, name: str, heartbeat_s: int) -> Connection:
         # kombu's own connect() waits and tries twice.
         connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
     except BaseException:
-        with suppress(Exception):
-            connection.release()
+        release(connection)
         raise
     # py-amqp waits for answers without an end; a broker that is stopped would hold its caller for ever.
     connection.connection.sock.settimeout(SILENCE_LIMIT_S)
     return connection
+
+
+def release(connection: Connection) -> None:
+    """Close a connection without raising, in `FAREWELL_S` at most.
+
+    A broker that has stopped, or holds publishers back, answers no farewell.
+    """
+    with suppress(Exception):
+        sock = getattr(connection.connection, "sock", None) if connection.connected else None
+        if sock is not None:
+            sock.settimeout(FAREWELL_S)
+        connection.release()
 
 
 def tls_options(address: Address) -> dict[str, Any]:

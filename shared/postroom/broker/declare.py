@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from amqp import exceptions as amqp_errors
 
-from postroom.broker.connection import connect, parse_url, translated
+from postroom.broker.connection import connect, parse_url, release, translated
 from postroom.broker.definitions import POLICIES, policy_document
 from postroom.broker.embedded import SCHEME
 from postroom.errors import Misconfigured, Transient
@@ -54,7 +54,7 @@ def apply(
             for queue in topology.queues:
                 _declare_queue(connection, queue)
     finally:
-        connection.release()
+        release(connection)
     skipped = _reason_to_skip(url, policies, management_url)
     if skipped is None and management_url:
         set_policies(management_url, parse_url(url).vhost)

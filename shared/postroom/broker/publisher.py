@@ -18,7 +18,7 @@ from amqp import exceptions as amqp_errors
 
 from postroom import topology
 from postroom.broker.confirms import ConfirmedChannel, Outcome
-from postroom.broker.connection import back_off, connect, translate
+from postroom.broker.connection import back_off, connect, release, translate
 from postroom.envelope import Envelope, Wire, encode
 from postroom.errors import Misconfigured, Transient
 
@@ -124,10 +124,7 @@ class Publisher:
     def _drop(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            try:
-                connection.release()
-            except Exception as error:
-                logger.debug("closing a broken connection failed: %s", error)
+            release(connection)
 
     def _wait_after(self, error: Exception, attempt: int, call: "_Call") -> None:
         """Note what went wrong and wait before the next try.

@@ -5,12 +5,11 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from amqp import exceptions as amqp_errors
 
-from postroom.broker.connection import connect, turn
+from postroom.broker.connection import connect, release, turn
 from postroom.broker.ledger import Ledger
 from postroom.broker.reception import Taken, receive
 
@@ -19,7 +18,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_TICK_S = 1.0
 CHECK_S = 5.0
 CAREFUL_S = 0.2
-FAREWELL_S = 2.0
 
 
 class Subscription:
@@ -96,12 +94,7 @@ class Subscription:
 
     def close(self) -> None:
         """Close the connection; the broker gives out again what is not acknowledged."""
-        with suppress(Exception):
-            sock = getattr(self._connection.connection, "sock", None) if self._connection.connected else None
-            if sock is not None:
-                # A broker that has stopped answers no farewell either.
-                sock.settimeout(FAREWELL_S)
-            self._connection.release()
+        release(self._connection)
 
     def _consume(self, prefetch: int) -> None:
         self._channel.basic_qos(0, prefetch, False)
