@@ -6,6 +6,7 @@ parts, no comments, no literals. Whatever else a stranger's mail may carry is th
 
 import re
 import string
+from functools import lru_cache
 from typing import Annotated
 
 import idna
@@ -21,6 +22,7 @@ _SHOWN_CHARS = 100
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
+@lru_cache(maxsize=10_000)
 def normal_domain(domain: str) -> str:
     """The domain in lower-case A-labels (RFC 5890), without a trailing dot.
 
