@@ -17,6 +17,11 @@ from postroom_console.page import Page
 from postroom_console.terminal import make_console
 
 INTERRUPTED = 130
+_VERDICTS = {
+    OK: ("done", "decided as Anna wrote; everything is stopped and removed"),
+    FAILED: ("failed", "not decided as Anna wrote; everything is stopped and removed"),
+    INTERRUPTED: ("interrupted", "everything is stopped and removed"),
+}
 _KEPT = f"{PREFIX}LOG_LEVEL"
 
 
@@ -55,19 +60,12 @@ def _run(folder: Path) -> int:
         rehearsal.start()
         told = rehearsal.play()
         code = OK if told.right else FAILED
-        page.step("done" if told.right else "wrong", _verdict(told.right))
     except (PostroomError, TimeoutError) as error:
-        rehearsal.explain(error)
         code = FAILED
+        rehearsal.explain(error)
     except KeyboardInterrupt:
-        page.step("interrupted", "ending")
         code = INTERRUPTED
     ending.begin()
     rehearsal.stop()
+    page.step(*_VERDICTS[code])
     return code
-
-
-def _verdict(right: bool) -> str:
-    if right:
-        return "decided as Anna wrote; everything is stopped and removed"
-    return "the decision is not the one that Anna wrote"

@@ -31,8 +31,9 @@ class Page:
         self._row("", "", told)
 
     def box(self, title: str, text: str) -> None:
-        """A mail."""
-        panel = Panel(Text(text), title=Text(title), title_align="left", box=ROUNDED, width=self._box_width())
+        """A mail; lines that are too long (links) are cut."""
+        content = Text(text, no_wrap=True, overflow="ellipsis")
+        panel = Panel(content, title=Text(title), title_align="left", box=ROUNDED, width=self._box_width())
         self._row("", "", panel)
 
     def line(self, told: str | Text = "") -> None:

@@ -31,6 +31,7 @@ CLEAR = "Approved\n\nI watch the migration myself, at ten."
 COMMENT = "I watch the migration myself, at ten."
 DECISION_S = 60.0
 TIDY_S = 15.0
+HELP_LINES = 16
 
 _ACCOUNTS = """\
 accounts:
@@ -124,8 +125,10 @@ class Story:
         mail = person.reply(asked.content, text, utc_now())
         recipient = parse(mail.as_bytes())["To"].addresses[0].addr_spec
         hand_in(self._server.smtp_port, person.address, recipient, mail)
-        own, _, rest = text.partition("\n\n")
-        self._page.step("reply", f"{person.name.split()[0]} replies: “{own}{' ' if rest else ''}{rest}”")
+        own, _, comment = text.partition("\n\n")
+        self._page.step("reply", f"{person.name.split()[0]} replies: “{own}”")
+        if comment:
+            self._page.more(f"and below that: “{comment}”")
 
     def _hear_unclear(self, events: Subscription) -> None:
         unclear = self._hear(events, ApprovalUnclear)
@@ -134,7 +137,7 @@ class Story:
         )
         helping = self._server.wait_for(BEN.address, 2, self._left_s())
         self._page.step("help mail", "Ben is asked to write it differently:")
-        self._page.box(*shown(helping.content))
+        self._page.box(*shown(helping.content, HELP_LINES))
 
     def _hear_decided(self, events: Subscription) -> ApprovalDecided:
         heard = self._hear(events, ApprovalDecided)
@@ -166,11 +169,13 @@ class Story:
         return max(0.1, self._deadline - time.monotonic())
 
 
-def shown(content: bytes) -> tuple[str, str]:
-    """A mail's title and text for a box."""
+def shown(content: bytes, lines: int | None = None) -> tuple[str, str]:
+    """A mail's subject and its text for a box, or the first so many lines of it."""
     mail = parse(content)
     heads = "\n".join(f"{name}: {_shortened(str(mail[name]))}" for name in ("From", "To", "Reply-To"))
-    return str(mail["Subject"]), f"{heads}\n\n{readable(content)}"
+    text = readable(content).splitlines()
+    cut = text if lines is None or len(text) <= lines else [*text[:lines], "…"]
+    return str(mail["Subject"]), "\n".join([heads, "", *cut])
 
 
 def _shortened(text: str, longest: int = 70) -> str:

@@ -1,6 +1,7 @@
 """`postroom topology apply|check|definitions`: the broker's exchanges and queues."""
 
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from postroom_console.faults import FAILED
 from postroom_console.terminal import make_console
 
 _VERDICTS = {True: ("ok", "green"), False: ("failed", "red bold"), None: ("skipped", "dim")}
+
+_EMPTY_QUEUE = re.compile(r"queue postroom\.\S+: 0 messages$")
 
 shards_option = click.option(
     "--shards", type=click.IntRange(1, 256), help="Fetcher shards; default: POSTROOM_SHARDS, else 4."
@@ -45,15 +48,16 @@ def apply(shards: int | None) -> None:
 
 @topology.command("check")
 @shards_option
+@click.option("--all", "every", is_flag=True, help="Also list each queue that is as it should be.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def check(shards: int | None, as_json: bool) -> None:
+def check(shards: int | None, every: bool, as_json: bool) -> None:
     """Probe the broker stage by stage. Exit code 1 if a check failed."""
     settings = read_settings()
     checks = probe.probe(settings.broker, _topology(settings, shards))
     if as_json:
         click.echo(json.dumps([vars(each) for each in checks], indent=2))
     else:
-        make_console().print(_table(checks))
+        make_console().print(_table(checks if every else _folded(checks)))
     if any(each.ok is False for each in checks):
         click.get_current_context().exit(FAILED)
 
@@ -110,7 +114,18 @@ def _topology(settings: Settings, shards: int | None) -> Topology:
     return make_topology(shards or settings.shards)
 
 
-def _table(checks: tuple[probe.Check, ...]) -> Table:
+def _folded(checks: Sequence[probe.Check]) -> Sequence[probe.Check]:
+    """The checks with all empty queues that are as they should be in one line."""
+    quiet = [each for each in checks if each.ok and _EMPTY_QUEUE.match(f"{each.name}: {each.detail}")]
+    if not quiet:
+        return checks
+    told = f"{len(quiet)} queues as they should be, and empty (--all lists them)"
+    one = probe.Check("queues", True, told, "", sum(each.milliseconds for each in quiet))
+    first = checks.index(quiet[0])
+    return [*checks[:first], one, *(each for each in checks[first:] if each not in quiet)]
+
+
+def _table(checks: Sequence[probe.Check]) -> Table:
     table = Table.grid(padding=(0, 2))
     for each in checks:
         word, style = _VERDICTS[each.ok]
