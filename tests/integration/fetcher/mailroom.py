@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,10 @@ from tests.servers.dovecot import Dovecot
 from tests.waiting import wait_until
 
 SHARDS = 2
-QUEUES = (topology.REPLIES, topology.INBOX, topology.RESULTS)
+EAR = topology.Queue(
+    "test.ear", (topology.Binding(topology.EVENTS, "account.#"),), {"x-queue-type": "quorum"}
+)
+QUEUES = (topology.REPLIES, topology.INBOX, topology.RESULTS, EAR.name)
 
 
 def mail(number: int, *, to: str = "approvals@example.org", text: str = "Hello", size: int = 0) -> bytes:
@@ -178,7 +181,8 @@ def open_mailroom(folder: Path, **settings: Any) -> Iterator[Mailroom]:
     store = Store(own.store)
     migrate(store)
     store.close()
-    declare.apply(own.broker, topology.topology(SHARDS))
+    whole = topology.topology(SHARDS)
+    declare.apply(own.broker, replace(whole, queues=(*whole.queues, EAR)))
     with ExitStack() as stack:
         room = Mailroom(folder, own, stack)
         stack.enter_context(room.listening())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import imapclient
 import pytest
 
+from postroom.messages import AccountStatusChanged, MailboxDelete, MailboxMarkRead, MailboxMove
 from tests.integration.fetcher.mailroom import Mailroom, entry, mail
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.nodes import Nodes
 from tests.servers.process import free_port
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("dovecot")
 
@@ -84,16 +86,35 @@ def test_one_account_in_trouble_does_not_stop_another_and_heals(mailroom: Mailro
         dovecot.create(gone.user, "No such folder")
         mailroom.wait_for_status("lost", "green", "ok", timeout_s=25)
         mailroom.wait_for_status("bad", "green", "ok", timeout_s=25)
+    changes = [each.message for each in mailroom.heard if isinstance(each.message, AccountStatusChanged)]
+    assert [each.colour for each in changes if each.account == "bad"] == ["red", "green"]
+    assert [each.colour for each in changes if each.account == "good"] == ["green"]
     assert "imap.password" in refused.sentence
     assert "a wrong password" not in refused.sentence
     assert refused.next_try_at > refused.since
     assert "No such folder" in missing.sentence
 
 
-def test_pymap_is_read_too(mailroom: Mailroom, dovecot: Dovecot, nodes: Nodes) -> None:
+def test_pymap_is_read_and_obeys_too(mailroom: Mailroom, dovecot: Dovecot, nodes: Nodes) -> None:
     pymap = nodes.pymap()
     user = Account(pymap.user, pymap.password)
     mailroom.write_accounts(entry("team", dovecot, user, port=pymap.port), password=pymap.password)
+    client = imapclient.IMAPClient(pymap.host, port=pymap.port, ssl=False)
+    client.login(user.user, user.password)
     with mailroom.fetcher():
         mailroom.wait_for_status("team", "green", "ok")
-        wait_until(lambda: mailroom.mails("team"), 10, "pymap's own demo mails")
+        for number in (1, 2, 3):
+            client.append("INBOX", mail(number))
+        received = mailroom.wait_for_mails(3)
+        where: dict[str, Any] = {"account": "team", "folder": "INBOX", "uidvalidity": received[0].uidvalidity}
+        first, second, third = (each.uid for each in received)
+        moved = mailroom.answer(mailroom.send(MailboxMove(**where, uids=(first,), target="Done")))
+        deleted = mailroom.answer(mailroom.send(MailboxDelete(**where, uids=(second,))))
+        marked = mailroom.answer(mailroom.send(MailboxMarkRead(**where, uids=(third,))))
+        client.select_folder("INBOX", readonly=True)
+        flags = client.get_flags(client.search())
+        client.logout()
+    assert [each.content for each in received] == [mail(number) for number in (1, 2, 3)]
+    assert [moved.done, deleted.done, marked.done] == [(first,), (second,), (third,)]
+    assert list(flags) == [third]
+    assert b"\\Seen" in flags[third]

@@ -1,0 +1,172 @@
+"""What the processor and the sender order is done to the mailbox, once, and told as a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from postroom import topology
+from postroom.broker.consumer import Ack, Consumer, Delivery
+from postroom.messages import (
+    AccountFolders,
+    AccountTest,
+    MailboxAppend,
+    MailboxDelete,
+    MailboxFind,
+    MailboxMarkRead,
+    MailboxMove,
+    derive_id,
+)
+from postroom.spool import Spool
+from postroom.store.attempts import StoredAttempts
+from postroom.store.schema import fetch_ledger
+from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, running
+from tests.servers.dovecot import Account, Dovecot
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.needs("dovecot")
+COUNT = 8
+
+
+@pytest.fixture
+def where(mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account) -> Iterator[dict[str, Any]]:
+    """Where the mails 1 to 8 of a running fetcher's account lie."""
+    dovecot.append(dovecot_account.user, "INBOX", [mail(number) for number in range(1, COUNT + 1)])
+    mailroom.write_accounts(entry("team", dovecot, dovecot_account))
+    with mailroom.fetcher():
+        received = mailroom.wait_for_mails(COUNT)
+        # The cursor follows the mail: the ledger must know it before a command is recorded there.
+        wait_until(lambda: len(_actions(mailroom)) == COUNT, 10, "the ledger")
+        yield {"account": "team", "folder": "INBOX", "uidvalidity": received[0].uidvalidity}
+
+
+def test_marking_read_sets_the_flag_and_nothing_else(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    ids = [mailroom.send(MailboxMarkRead(**where, uids=uids)) for uids in ((1, 2), (4,), (7, 99))]
+    results = [mailroom.answer(each) for each in ids]
+    assert [each.done for each in results] == [(1, 2), (4,), (7,)]
+    assert [each.vanished for each in results] == [(), (), (99,)]
+    assert {each.action for each in results} == {"mark_read"}
+    flags = dovecot.flags(dovecot_account.user)
+    assert {uid for uid, each in flags.items() if "\\Seen" in each} == {1, 2, 4, 7}
+    assert _actions(mailroom) == {uid: "mark_read" if uid in (1, 2, 4, 7) else None for uid in flags}
+
+
+def test_deleting_leaves_what_somebody_else_marked_as_deleted(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    with dovecot.client(dovecot_account.user) as client:
+        client.select_folder("INBOX")
+        client.add_flags([3], ["\\Deleted"])
+        client.unselect_folder()
+    result = mailroom.answer(mailroom.send(MailboxDelete(**where, uids=(2, 4, 5))))
+    assert (result.done, result.refused) == ((2, 4, 5), "")
+    assert set(dovecot.flags(dovecot_account.user)) == {1, 3, 6, 7, 8}
+
+
+def test_a_repeated_command_has_the_same_result_and_no_further_effect(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    command = MailboxMove(**where, uids=(1, 2), target="Done/This year")
+    first = mailroom.answer(mailroom.send(command, "the-command"))
+    mailroom.send(command, "the-command")
+    wait_until(lambda: len(_answers(mailroom, "the-command")) == 2, 10, "the second answer")
+    again = _answers(mailroom, "the-command")[1]
+    assert again.message == first
+    assert again.id == derive_id("the-command", "mailbox.done")
+    assert len(dovecot.mails(dovecot_account.user, "Done/This year")) == 2
+
+
+def test_moving_creates_the_folder_and_keeps_the_bytes(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    result = mailroom.answer(
+        mailroom.send(MailboxMove(**where, uids=(3, 5, 77), target="Erledigt & Grüße/2026"))
+    )
+    assert (result.done, result.vanished) == ((3, 5), (77,))
+    moved = dovecot.mails(dovecot_account.user, "Erledigt & Grüße/2026")
+    assert sorted(moved.values()) == [mail(3), mail(5)]
+    assert set(dovecot.flags(dovecot_account.user)) == {1, 2, 4, 6, 7, 8}
+
+
+def test_nothing_is_done_where_uidvalidity_changed(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    elsewhere = where | {"uidvalidity": where["uidvalidity"] + 1}
+    result = mailroom.answer(mailroom.send(MailboxDelete(**elsewhere, uids=(1,))))
+    assert "UIDVALIDITY changed" in result.refused
+    assert result.done == ()
+    assert len(dovecot.flags(dovecot_account.user)) == COUNT
+
+
+def test_a_missing_folder_is_a_refusal(mailroom: Mailroom, where: dict[str, Any]) -> None:
+    result = mailroom.answer(mailroom.send(MailboxDelete(**where | {"folder": "Nowhere"}, uids=(1,))))
+    assert "'Nowhere' cannot be opened" in result.refused
+
+
+def test_a_sent_mail_is_appended_once_and_found_by_its_whole_message_id(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    dataref = Spool(mailroom.settings.spool).put([mail(100)])
+    message_id = "<mail-100@example.net>"
+    sent: dict[str, Any] = {"account": "team", "folder": "Sent", "message_id": message_id}
+    before = mailroom.answer(mailroom.send(MailboxFind(**sent)))
+    results = [
+        mailroom.answer(mailroom.send(MailboxAppend(**sent, dataref=dataref), command_id))
+        for command_id in ("first", "second")
+    ]
+    after = mailroom.answer(mailroom.send(MailboxFind(**sent)))
+    part = mailroom.answer(mailroom.send(MailboxFind(**sent | {"message_id": "mail-100@example.net"})))
+    assert [each.found for each in (before, *results, after, part)] == [False, False, True, True, False]
+    assert list(dovecot.mails(dovecot_account.user, "Sent").values()) == [mail(100)]
+    assert set(dovecot.flags(dovecot_account.user, "Sent").values()) == {frozenset({"\\Seen"})}
+
+
+def test_the_folders_are_listed_with_the_one_for_sent_mail(mailroom: Mailroom, where: dict[str, Any]) -> None:
+    listed = mailroom.answer(mailroom.send(AccountFolders(account="team")))
+    assert {folder.name for folder in listed.folders} == {"INBOX", "Sent", "Trash"}
+    assert (listed.sent_folder, listed.sent_rule) == ("Sent", "special-use")
+
+
+def test_what_cannot_be_handled_goes_to_quarantine_with_the_reason(
+    mailroom: Mailroom, where: dict[str, Any]
+) -> None:
+    mailroom.send(MailboxMarkRead(**where | {"account": "nobody"}, uids=(1,)))
+    mailroom.send(AccountTest(account="team"))
+    mailroom.send(MailboxAppend(account="team", folder="Sent", message_id="<x@y>", dataref="spool:sha256:0"))
+    reasons = _quarantined(mailroom, 3)
+    assert any("'nobody' is not in the accounts file" in reason for reason in reasons)
+    assert any("account.test is not handled" in reason for reason in reasons)
+    assert any("no reference into the spool" in reason for reason in reasons)
+
+
+def _actions(mailroom: Mailroom) -> dict[int, str | None]:
+    with mailroom.store.read() as connection:
+        rows = connection.execute(select(fetch_ledger.c.uid, fetch_ledger.c.action))
+        return {row.uid: row.action for row in rows}
+
+
+def _answers(mailroom: Mailroom, command_id: str) -> list[Any]:
+    return [each for each in list(mailroom.heard) if each.causation_id == command_id]
+
+
+def _quarantined(mailroom: Mailroom, count: int) -> list[str]:
+    reasons: list[str] = []
+
+    def note(deliveries: Any) -> list[Ack]:
+        reasons.extend(_reason(each) for each in deliveries)
+        return [Ack()] * len(deliveries)
+
+    queues = [topology.dead_queue(topology.fetcher_commands(shard)) for shard in range(SHARDS)]
+    attempts = StoredAttempts(mailroom.store)
+    with running(Consumer(mailroom.settings.broker, queues, note, name="grave", attempts=attempts)):
+        wait_until(lambda: len(reasons) >= count, 20, f"{count} messages in quarantine")
+    return reasons
+
+
+def _reason(delivery: Delivery) -> str:
+    return str(delivery.wire.headers["x-postroom-reason"])
