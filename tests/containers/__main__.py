@@ -34,7 +34,8 @@ CHECKS: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
 
 def main() -> int:
     """Play all steps; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     signal.signal(signal.SIGALRM, _too_late)
     signal.alarm(TIME_LIMIT_S)
     began = time.monotonic()
