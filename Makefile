@@ -32,8 +32,9 @@ lint: .venv/test.stamp ## Check style, format and the rules of who imports whom
 types: .venv/test.stamp ## Check the types of source and tests
 	$(BIN)/mypy
 
-asyncapi: .venv/run.stamp ## Write the AsyncAPI document from the message models
+asyncapi: .venv/run.stamp ## Write the AsyncAPI document and the reference pages from the code
 	$(BIN)/python -m postroom.asyncapi docs/reference/asyncapi.json
+	$(BIN)/python -m postroom.reference docs/reference
 
 bench: .venv/test.stamp ## Measure the whole way, beside a straightforward pipeline
 	$(BIN)/python -m tests.benchmarks

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -78,7 +79,9 @@ def _since(value: object) -> object:
         raise ValueError("must be now, beginning or a date such as 2026-01-31") from None
 
 
-DurationS = Annotated[int, BeforeValidator(_duration)]
+DurationS = Annotated[
+    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "format": "duration"})
+]
 AddressPattern = Annotated[str, BeforeValidator(_pattern)]
 AddressPatterns = Annotated[tuple[AddressPattern, ...], BeforeValidator(_lines)]
 Host = Annotated[str, AfterValidator(_host)]
@@ -96,11 +99,18 @@ class _Server(_Section):
 
     PORTS: ClassVar[Mapping[str, int]]
 
-    host: Host
-    security: Security = "tls"
-    port: Port
-    user: User | None = None
-    password: SecretReference | None = None
+    host: Host = Field(description="Host name or IP address.")
+    security: Security = Field(
+        "tls",
+        description="`tls` from the first byte, `starttls` (never signed in without), or `none`.",
+    )
+    port: Port = Field(
+        description="Default by security (`tls`, `starttls`, `none`): IMAP 993, 143, 143; SMTP 465, 587, 25."
+    )
+    user: User | None = Field(None, description="Who signs in. IMAP: default that of SMTP.")
+    password: SecretReference | None = Field(
+        None, description="A reference, `env:NAME` or `file:/path`. IMAP: default that of SMTP."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -117,11 +127,20 @@ class Imap(_Server):
 
     PORTS: ClassVar[Mapping[str, int]] = {"tls": 993, "starttls": 143, "none": 143}
 
-    folder: Folder = "INBOX"
-    messages: Literal["all", "unread"] = "all"
-    since: Since = "now"
-    interval_s: Annotated[DurationS, Field(alias="interval", ge=1, le=86400)] = 300
-    count: Annotated[int, Field(ge=1, le=1_000_000)] = 30
+    folder: Folder = Field("INBOX", description="The folder that is read.")
+    messages: Literal["all", "unread"] = Field("all", description="Which of its mails.")
+    since: Since = Field(
+        "now",
+        description="`now`: what comes after the account was first seen; `beginning`: everything; or a date.",
+    )
+    interval_s: Annotated[DurationS, Field(ge=1, le=86400)] = Field(
+        300,
+        alias="interval",
+        description="The folder is looked at this often, also where the server pushes (IDLE): 1s to 1d.",
+    )
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        30, description="How many mails are processed in an interval; the rest waits for the next."
+    )
 
 
 class Smtp(_Server):
@@ -133,20 +152,32 @@ class Smtp(_Server):
 class Account(_Section):
     """One account. With `imap` it receives, with `smtp` it sends."""
 
-    name: AccountName
-    address: Address
-    from_name: ShortLine = ""
-    enabled: bool = True
-    reply_address: Address
-    smtp: Smtp | None = None
-    imap: Imap | None = None
-    after_processing: Literal["keep", "mark_read", "delete", "move"] = "mark_read"
-    move_to: Folder | None = None
-    dedicated: bool = False
-    verify_certificate: bool = True
-    ca_file: str | None = None
-    deny: AddressPatterns = ()
-    approvers: AddressPatterns = ()
+    name: AccountName = Field(description="What programs call it: a-z, 0-9 and -, 63 characters at most.")
+    address: Address = Field(description="The address that its mail comes from.")
+    from_name: ShortLine = Field("", description="The name beside the address.")
+    enabled: bool = Field(True, description="Off: neither read nor sent from.")
+    reply_address: Address = Field(
+        description="Where replies go; a tag with the token is added. Default: `address`."
+    )
+    smtp: Smtp | None = Field(None, description="Given: the account sends.")
+    imap: Imap | None = Field(None, description="Given: the account receives.")
+    after_processing: Literal["keep", "mark_read", "delete", "move"] = Field(
+        "mark_read", description="What is done to a mail once its outcome is durable."
+    )
+    move_to: Folder | None = Field(None, description="The folder for `after_processing: move`.")
+    dedicated: bool = Field(
+        False, description="The mailbox is for Postroom alone; `after_processing: delete` needs this."
+    )
+    verify_certificate: bool = Field(True, description="Off: the servers' certificates are not looked at.")
+    ca_file: str | None = Field(
+        None, description="PEM file of the authorities to trust instead of the system's."
+    )
+    deny: AddressPatterns = Field(
+        (), description="Addresses and domains (with all below them) whose mail is denied, one per line."
+    )
+    approvers: AddressPatterns = Field(
+        (), description="If any: the addresses and domains that requests may name as approvers."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Annotated
 
 import idna
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
@@ -83,4 +83,8 @@ def with_tag(address: str, tag: str) -> str:
     return f"{local}+{tag}@{domain}"
 
 
-Address = Annotated[str, AfterValidator(normal_address)]
+Address = Annotated[
+    str,
+    AfterValidator(normal_address),
+    WithJsonSchema({"type": "string", "format": "idn-email", "maxLength": MAX_ADDRESS_BYTES}),
+]

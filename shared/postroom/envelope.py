@@ -143,6 +143,11 @@ def decode(wire: Wire) -> Envelope[Message]:
     )
 
 
+def mail_attributes() -> Mapping[str, str]:
+    """The fields of `mail.received` with the CloudEvents attribute that each travels as."""
+    return _MAIL_FIELDS
+
+
 def with_header(wire: Wire, name: str, value: str | int) -> Wire:
     """The wire message with one header more."""
     return replace(wire, headers={**wire.headers, name: value})

@@ -163,6 +163,18 @@ def route(message: Message, shards: int) -> Route:
     return Route(EVENTS, ".".join(parts), must_route=isinstance(message, _HEARD))
 
 
+def is_heard(model: type[Message]) -> bool:
+    """Whether a queue of ours is bound to this event."""
+    return issubclass(model, _HEARD)
+
+
+def command_queues(model: type[Command]) -> tuple[str, ...]:
+    """The queues that commands of this type go to; `FETCHER_COMMANDS` stands for the queues of all shards."""
+    if issubclass(model, MailSend):
+        return tuple(_SEND_QUEUES.values())
+    return (FETCHER_COMMANDS,) if issubclass(model, _FETCHER) else (_COMMAND_QUEUES[model],)
+
+
 _COMMAND_QUEUES: Mapping[type[Command], str] = {
     ApprovalRequest: PROCESSOR_COMMANDS,
     ApprovalCancel: PROCESSOR_COMMANDS,
