@@ -37,8 +37,8 @@ class Page:
         self._row("", "", panel)
 
     def line(self, told: str | Text = "") -> None:
-        """A line of its own."""
-        self._console.print(told if isinstance(told, Text) else Text(told))
+        """A line of its own, never broken: it may be a command to copy."""
+        self._console.print(told if isinstance(told, Text) else Text(told), soft_wrap=True)
 
     def _row(self, when: str | Text, label: str | Text, told: object) -> None:
         grid = Table.grid(padding=(0, 2))

@@ -20,13 +20,20 @@ class Rehearsal:
     def __init__(self, settings: Settings, page: Page) -> None:
         self.page = page
         self.settings = settings
-        self.log = LogFile(settings.data_dir / LOG_NAME)
+        self.log = LogFile(settings.data_dir.absolute() / LOG_NAME)
         self.server = MailServer(ADDRESS, self._note)
         self._accounts = settings.data_dir / "demo-accounts.yaml"
         self.stack = Stack(settings, self._environment(), self.log.write, self._note)
 
     def start(self) -> None:
-        """Start everything and say where it is."""
+        """Start everything and say where it is.
+
+        Raises:
+            Misconfigured: Somebody else's run in the data folder goes on.
+            Transient, TimeoutError: Something does not come up.
+        """
+        self.stack.claim()
+        self.log.open()
         self.server.start()
         write_accounts(self._accounts, self.server, PASSWORD_VARIABLE)
         imap, smtp = self.server.imap_port, self.server.smtp_port
@@ -56,6 +63,7 @@ class Rehearsal:
     def explain(self, error: Exception) -> None:
         """Say what went wrong, with the end of the services' log."""
         self.page.step("failed", Text(str(error), style="red"), style="red bold")
+        self.page.more(f"the services' log, {self.log.path}, ends with:")
         for line in self.log.tail():
             self.page.line(Text(f"    {line}", style="dim"))
 

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -23,17 +24,20 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
+        self._file: IO[str] | None = None
         self._lock = threading.Lock()
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def open(self) -> None:
+        """Begin the file anew; its folder is there."""
+        self._file = self.path.open("w", encoding="utf-8")
 
     def write(self, name: str, line: str) -> None:
         """Add a line."""
         told = f"{name:<{_WIDTH}} | {line}"
         with self._lock:
             self._tail.append(told)
-            if not self._file.closed:
+            if self._file is not None:
                 self._file.write(f"{told}\n")
                 self._file.flush()
 
@@ -45,4 +49,6 @@ class LogFile:
     def close(self) -> None:
         """Close the file; what comes later is dropped."""
         with self._lock:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
+            self._file = None

@@ -41,16 +41,23 @@ class Stack:
         self._lock: IO[str] | None = None
         self.urls: dict[str, str] = {}
 
-    def start(self) -> None:
-        """Make store and broker ready, then start the services.
+    def claim(self) -> None:
+        """Make the data folder, and be the only stack that runs in it.
 
         Raises:
-            Misconfigured: Another stack runs in this data folder, or store or broker refuse us.
-            Transient: Store or broker are away.
+            Misconfigured: Another one does.
         """
         data_dir = self._settings.data_dir
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked(data_dir / "up.lock")
+
+    def start(self) -> None:
+        """Make store and broker ready, then start the services.
+
+        Raises:
+            Misconfigured: Store or broker refuse us.
+            Transient: Store or broker are away.
+        """
         migrate_settings(self._settings)
         apply_topology(self._settings, topology(self._settings.shards))
         host = self._settings.http_host if "http_host" in self._settings.model_fields_set else LOOPBACK
@@ -58,7 +65,7 @@ class Stack:
         for (name, module), port in zip(MODULES.items(), ports, strict=True):
             own = {f"{PREFIX}HTTP_HOST": host, f"{PREFIX}HTTP_PORT": str(port)}
             shared = {
-                f"{PREFIX}DATA_DIR": str(data_dir.absolute()),
+                f"{PREFIX}DATA_DIR": str(self._settings.data_dir.absolute()),
                 f"{PREFIX}LOG_FORMAT": self._log_format(),
             }
             self.urls[name] = f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104

@@ -132,9 +132,8 @@ class Story:
 
     def _hear_unclear(self, events: Subscription) -> None:
         unclear = self._hear(events, ApprovalUnclear)
-        self._page.step(
-            "event", _event(unclear, f"{unclear.message.reason_code}: no decision"), style="yellow"
-        )
+        told = _event(unclear, f"no decision ({unclear.message.reason_code})")
+        self._page.step("event", told, style="yellow")
         helping = self._server.wait_for(BEN.address, 2, self._left_s())
         self._page.step("help mail", "Ben is asked to write it differently:")
         self._page.box(*shown(helping.content, HELP_LINES))
@@ -142,9 +141,8 @@ class Story:
     def _hear_decided(self, events: Subscription) -> ApprovalDecided:
         heard = self._hear(events, ApprovalDecided)
         decided = heard.message
-        self._page.step(
-            "event", _event(heard, f"{decided.decision} by {decided.approver}"), style="green bold"
-        )
+        told = _event(heard, f"{decided.decision} by {decided.approver}")
+        self._page.step("event", told, style="green bold")
         self._page.more(Text(f"comment: {decided.comment.strip()}"))
         return decided
 
@@ -161,7 +159,7 @@ class Story:
                 raise TimeoutError("the handled replies were not moved out of the INBOX")
             time.sleep(0.05)
         filed = self._server.mailbox()
-        self._page.step("mailbox", "IMAP: the INBOX is empty, what is handled lies in Processed:")
+        self._page.step("mailbox", "IMAP shows an empty INBOX; what is handled was moved:")
         for mail in filed:
             self._page.more(_listed(mail))
 
@@ -187,7 +185,5 @@ def _event(envelope: Envelope[T], told: str) -> Text:
 
 
 def _listed(mail: FiledMail) -> Text:
-    flags = " ".join(mail.flags) or "no flags"
-    return Text.assemble(
-        (f"{mail.folder} {mail.uid}", "bold"), f"  {mail.sender}  {mail.subject}  ", (flags, "dim")
-    )
+    where = (f"{mail.folder} {mail.uid}", "bold")
+    return Text.assemble(where, f"  {mail.sender}  {mail.subject}  ", (" ".join(mail.flags), "dim"))

@@ -1,8 +1,8 @@
 """`postroom up`: the whole pipeline on this machine under one supervisor."""
 
+import shutil
 import sys
 import threading
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from postroom.accounts_file import read_accounts
-from postroom.errors import PostroomError
+from postroom.errors import Misconfigured, PostroomError
 from postroom.settings import PREFIX, Settings, read_settings
 from postroom_console.accounts import account_warnings
 from postroom_console.ending import Ending
@@ -51,6 +51,7 @@ def _run_real(settings: Settings) -> int:
     stack = Stack(settings, environment, partial(to_terminal, console), note)
     ending = Ending(stack.kill)
     try:
+        stack.claim()
         stack.start()
         for name, url in stack.urls.items():
             console.print(f"{name}: {url}/metrics")
@@ -82,13 +83,15 @@ def _run_rehearsal(settings: Settings) -> int:
         code = OK
         _look_further(page, settings, rehearsal.stack, rehearsal.log.path)
         Onlooker(rehearsal).watch()
+    except Misconfigured:
+        raise
     except (PostroomError, TimeoutError) as error:
         rehearsal.explain(error)
     except KeyboardInterrupt:
         code = OK
         page.line("\nending; again to end at once")
-    ending.begin()
-    with suppress(KeyboardInterrupt):
+    finally:
+        ending.begin()
         rehearsal.stop()
     return code
 
@@ -97,31 +100,38 @@ def _look_further(page: Page, settings: Settings, stack: Stack, log: Path) -> No
     page.line(
         Text("\nIt keeps running; Ctrl-C ends it. From another terminal in this folder:\n", style="bold")
     )
+    program = _program()
+    request = f"{program} approvals request --account demo --to you@example.com --subject 'Lunch?' --wait"
     for told, command in (
-        ("what was asked", "postroom approvals list"),
-        (
-            "ask yourself",
-            "postroom approvals request --account demo --to you@example.com --subject 'Lunch?' --wait",
-        ),
+        ("what was asked", f"{program} approvals list"),
+        ("ask yourself", request),
         ("metrics", f"curl -s {stack.urls['processor']}/metrics | grep ^postroom_"),
         ("health", f"curl -s {stack.urls['fetcher']}/readyz"),
-        ("broker", "postroom topology check"),
+        ("broker", f"{program} topology check"),
         ("log", f"tail -f {log}"),
     ):
         page.line(Text.assemble((f"  {told:<15}", "dim"), command))
     page.line(
         Text.assemble(
-            "\nYour own mailbox: write an accounts.yaml (docs/getting-started.md), then ",
-            ("POSTROOM_ACCOUNTS=accounts.yaml make run", "bold"),
-            f". State is in {_folder(settings)}.\n",
+            f"\nState is in {_folder(settings)}. For your own mailbox write an accounts.yaml ",
+            "(docs/getting-started.md), then:\n  ",
+            ("POSTROOM_ACCOUNTS=accounts.yaml make run\n", "bold"),
         )
     )
 
 
 def _folder(settings: Settings) -> Path:
-    with suppress(ValueError):
-        return settings.data_dir.absolute().relative_to(Path.cwd())
-    return settings.data_dir
+    return _from_here(settings.data_dir.absolute())
+
+
+def _program() -> str:
+    """How this program was called, so that the commands shown work when they are copied."""
+    called = Path(sys.argv[0])
+    return called.name if shutil.which(called.name) else str(_from_here(called.absolute()))
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _exit_code(console: Console, late: tuple[str, ...]) -> int:
