@@ -5,6 +5,7 @@ white, tiny or hidden, not even on a button: replies quote it, and text that can
 reply suspect.
 """
 
+from functools import lru_cache
 from html import escape
 
 from postroom_sender.letter import Choice, Letter, guarded
@@ -66,10 +67,11 @@ _COLOURS = {
 
 
 def as_html(letter: Letter) -> str:
-    """The letter as an HTML document whose lines end in LF."""
+    """The letter as an HTML document: ASCII, so that no charset can spoil it, in lines that end in LF."""
+    words = tuple(choice.word for choice in letter.choices)
 
     def sentence(text: str) -> str:
-        return escape(guarded(text, letter.choices))
+        return _sentence(text, words)
 
     def paragraph(sentences: tuple[str, ...]) -> str:
         return _PARAGRAPH.format(text="<br>\n".join(map(sentence, sentences))) if sentences else ""
@@ -89,7 +91,13 @@ def as_html(letter: Letter) -> str:
         _FOOTER.format(soft=_SOFT, text="<br>\n".join(map(sentence, letter.footer))),
     ]
     title = escape(f"{letter.label}: {letter.subject}")
-    return _HEAD.format(title=title) + _BODY.format(font=_FONT, content="".join(content))
+    page = _HEAD.format(title=title) + _BODY.format(font=_FONT, content="".join(content))
+    return page.encode("ascii", "xmlcharrefreplace").decode()
+
+
+@lru_cache(maxsize=1024)
+def _sentence(text: str, words: tuple[str, ...]) -> str:
+    return escape(guarded(text, words))
 
 
 def _quotation(text: str) -> str:

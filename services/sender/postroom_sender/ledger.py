@@ -23,6 +23,28 @@ State = Literal["sending", "in_data", "sent", "failed", "uncertain", "retrying"]
 FINAL = ("sent", "failed", "uncertain")
 MAX_DETAIL_CHARS = 500
 
+# Built once: building them anew would cost more than the database takes to carry them out.
+_BEGIN = (
+    update(sends)
+    .where(
+        sends.c.send_id.in_(bindparam("ids", expanding=True)),
+        sends.c.state == "sending",
+        sends.c.updated_at == bindparam("mark"),
+    )
+    .values(state="in_data", attempts=sends.c.attempts + 1)
+    .returning(sends.c.send_id)
+)
+_SETTLE = (
+    update(sends)
+    .where(sends.c.send_id == bindparam("of"), sends.c.state != "sent", sends.c.state != "failed")
+    .values(
+        state=bindparam("to"),
+        code=bindparam("answer"),
+        detail=bindparam("words"),
+        updated_at=bindparam("at"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class NewSend:
@@ -94,13 +116,7 @@ def begin(connection: Connection, send_ids: Sequence[str], claimed_at: datetime)
     """Record that the mails go to the server now; those that are still this worker's."""
     if not send_ids:
         return set()
-    begun = connection.execute(
-        update(sends)
-        .where(sends.c.send_id.in_(send_ids), sends.c.state == "sending", sends.c.updated_at == claimed_at)
-        .values(state="in_data", attempts=sends.c.attempts + 1)
-        .returning(sends.c.send_id)
-    )
-    return set(begun.scalars())
+    return set(connection.execute(_BEGIN, {"ids": send_ids, "mark": claimed_at}).scalars())
 
 
 def settle(connection: Connection, results: Sequence[Settled], now: datetime) -> None:
@@ -108,14 +124,7 @@ def settle(connection: Connection, results: Sequence[Settled], now: datetime) ->
     if not results:
         return
     connection.execute(
-        update(sends)
-        .where(sends.c.send_id == bindparam("of"), sends.c.state.not_in(("sent", "failed")))
-        .values(
-            state=bindparam("to"),
-            code=bindparam("answer"),
-            detail=bindparam("words"),
-            updated_at=bindparam("at"),
-        ),
+        _SETTLE,
         [
             {
                 "of": each.send_id,

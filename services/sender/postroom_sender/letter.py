@@ -112,9 +112,9 @@ def spelled(moment: datetime | None) -> str:
     return f"{day}, {utc:%H:%M} UTC"
 
 
-def guarded(text: str, choices: tuple[Choice, ...]) -> str:
-    """The text with a mark before each line that begins with a choice; quoted lines have theirs."""
-    return _guard(tuple(choice.word for choice in choices)).sub(GUARD, text)
+def guarded(text: str, words: tuple[str, ...]) -> str:
+    """The text with a mark before each line that begins with one of the words; quoted lines have theirs."""
+    return _guard(words).sub(GUARD, text)
 
 
 @lru_cache(maxsize=256)

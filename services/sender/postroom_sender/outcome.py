@@ -133,7 +133,7 @@ RULES = (
 def judge(stage: Stage, reply: Reply) -> Outcome:
     """What the answer to this stage comes to. An acceptance counts as sent only after the final dot."""
     if stage == "dot" and reply.accepted:
-        # Only 2yz says "taken" (RFC 5321 section 4.3.2); 3yz there means that we understand each other no more.
+        # Only 2yz says "taken" (RFC 5321 section 4.3.2); 3yz there means that we are out of step.
         result = Result.SENT if reply.code < 300 else Result.UNCERTAIN
         return Outcome(result, result.value, str(reply), code=reply.code)
     rule = next((rule for rule in RULES if _fits(rule, stage, reply)), None) or _by_first_digit(reply)

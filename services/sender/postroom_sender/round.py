@@ -2,7 +2,7 @@
 
 Each mail's state is durable before the server hears of it, and again right after its answer. Mails go
 in slices: one transaction records what became of the last slice and that the next begins. A slice is one mail
-where the server is slow, and as many as it takes in a few milliseconds where it is fast; so a crash leaves no
+where the server is slow, and as many as it takes in 20 ms where it is fast; so a crash leaves no
 more than that behind whose fate is unknown.
 """
 
@@ -28,8 +28,8 @@ from postroom_sender.standing import Standing, Standings
 
 logger = logging.getLogger(__name__)
 
-SLICE_S = 0.005
-MAX_SLICE = 20
+SLICE_S = 0.02
+MAX_SLICE = 40
 TELL_AFTER_S = 1.0
 OTHERS_RETRY_S = 10.0
 
