@@ -59,10 +59,10 @@ class Recorder:
 
     answer: Callable[[Delivery], Verdict] = lambda _delivery: Ack()
     deliveries: list[Delivery] = field(default_factory=list)
-    batches: list[int] = field(default_factory=list)
+    batches: list[list[Delivery]] = field(default_factory=list)
 
     def __call__(self, deliveries: Sequence[Delivery]) -> list[Verdict]:
-        self.batches.append(len(deliveries))
+        self.batches.append(list(deliveries))
         verdicts = [self.answer(delivery) for delivery in deliveries]
         self.deliveries += deliveries
         return verdicts
