@@ -91,14 +91,15 @@ def login_error(place: Place, error: Exception) -> PostroomError:
 def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
     """Why a connection could not be made or was lost."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        why = getattr(error, "verify_message", "") or quoted(error)
         return Misconfigured(
             "tls_failed",
-            f"the certificate of {place} is not trusted: {error.verify_message}. "
+            f"the certificate of {place} is not trusted: {why}. "
             "Give its authority as ca_file, or use the name it was issued for as imap.host",
         )
     if isinstance(error, socket.gaierror):
         return Unavailable("unreachable", f"the name {place.host} cannot be resolved: check imap.host")
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _tls_error(place, doing, error)
     if doing == CONNECT:
         why = "nobody answers" if isinstance(error, TimeoutError) else quoted(error)
@@ -117,10 +118,11 @@ def _tls_error(place: Place, doing: str, error: ssl.SSLError) -> PostroomError:
         return Unavailable(
             "disconnected", f"the connection to {place} was lost during {doing}: {quoted(error)}"
         )
+    why = getattr(error, "reason", "") or quoted(error)
     return Misconfigured(
         "tls_failed",
-        f"no TLS connection to {place}: {error.reason or quoted(error)}. Check that imap.security and "
-        "imap.port go together: tls with 993, starttls with 143",
+        f"no TLS connection to {place}: {why}. Check that imap.security and imap.port "
+        "go together: tls with 993, starttls with 143",
     )
 
 

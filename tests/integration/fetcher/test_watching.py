@@ -161,7 +161,6 @@ def test_a_lost_connection_is_made_anew_without_turning_red(mailroom: Mailroom, 
 
 
 def test_fetch_now_looks_at_once(mailroom: Mailroom, nodes: Nodes) -> None:
-    """pymap drops its mail with its process, so what is new there came from this test's own client."""
     node = nodes.dovecot()
     user = node.server.account()
     mailroom.write_accounts(entry("team", node.server, user))

@@ -1,0 +1,30 @@
+"""The folder for sent mail."""
+
+from __future__ import annotations
+
+import pytest
+
+from postroom.messages import FolderInfo
+from postroom_fetcher.sent_folder import sent_folder
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        ([("INBOX", ""), ("Sent", ""), ("Weg", "\\Sent")], ("Weg", "special-use")),
+        (
+            [("INBOX", ""), ("[Gmail]/Gesendet", "\\HasNoChildren \\SENT")],
+            ("[Gmail]/Gesendet", "special-use"),
+        ),
+        ([("INBOX", ""), ("INBOX.Gesendete Elemente", "")], ("INBOX.Gesendete Elemente", "name")),
+        ([("Gesendet", ""), ("Sent Items", ""), ("sent", "")], ("sent", "name")),
+        ([("Отправленные", "")], ("Отправленные", "name")),
+        ([("INBOX", ""), ("Unsent", ""), ("Sentinel", "")], (None, "none")),
+        ([], (None, "none")),
+    ],
+)
+def test_special_use_goes_before_names(
+    folders: list[tuple[str, str]], expected: tuple[str | None, str]
+) -> None:
+    infos = [FolderInfo(name=name, attributes=tuple(attributes.split())) for name, attributes in folders]
+    assert sent_folder(infos) == expected
