@@ -19,7 +19,7 @@ from pydantic import (
 
 from postroom.addresses import Address, normal_address, normal_domain
 from postroom.messages import AccountName, Folder, ShortLine
-from postroom.secret import SecretReference
+from postroom.secret_reference import SecretReference
 
 Security = Literal["tls", "starttls", "none"]
 _DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d)")

@@ -1,27 +1,12 @@
-"""References to secrets: `env:NAME` and `file:/path`. The value is read at each use, never kept or shown."""
+"""Reads secrets by reference, at each use; the value is never kept or shown."""
 
 import os
 import re
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 from postroom.errors import Misconfigured
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
-
-
-def _reference(text: str) -> str:
-    if not _REFERENCE.fullmatch(text):
-        # The value itself may be a password somebody wrote here: it is not repeated.
-        raise ValueError("a secret is given by reference: env:NAME or file:/path")
-    return text
-
-
-SecretReference = Annotated[str, AfterValidator(_reference)]
-
 
 def read_secret(reference: str) -> str:
     """The secret behind a reference; a final line end in a file is not part of it.

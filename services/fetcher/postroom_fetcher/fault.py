@@ -1,4 +1,4 @@
-"""What sockets, TLS and IMAP servers raise, as errors that say who acts (pure).
+"""What sockets, TLS and IMAP servers raise, as errors that say who acts.
 
 | what happened | error | reason code |
 |---|---|---|

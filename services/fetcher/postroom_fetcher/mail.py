@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from postroom.broker.publisher import Outgoing, outgoing
+from postroom.broker.outgoing import Outgoing, outgoing
 from postroom.envelope import envelop
 from postroom.messages import Lane, MailReceived, mail_id
 from postroom.reply_token import bears_token

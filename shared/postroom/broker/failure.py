@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from postroom import topology
-from postroom.broker.publisher import Outgoing
+from postroom.broker.outgoing import Outgoing
 from postroom.broker.reception import ATTEMPT, DELIVERY_COUNT, Taken
 from postroom.broker.verdict import DeadLetter, RetryIn, Verdict
 from postroom.envelope import Wire

@@ -16,23 +16,14 @@ from typing import Any, Self
 
 from amqp import exceptions as amqp_errors
 
-from postroom import topology
 from postroom.broker.confirms import ConfirmedChannel, Outcome
 from postroom.broker.connection import back_off, connect, release, translate
-from postroom.envelope import Envelope, Wire, encode
+from postroom.broker.outgoing import Outgoing, outgoing
 from postroom.errors import Misconfigured, Transient
 
+__all__ = ["Outgoing", "PublishFailed", "PublishResult", "Publisher", "outgoing"]
+
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A message and where it goes. `must_route`: reaching no queue is an error."""
-
-    wire: Wire
-    exchange: str
-    routing_key: str
-    must_route: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,6 @@ class PublishFailed(Transient):
             f" with routing key {first.routing_key!r}: {reason}"
         )
         self.failed = failed
-
-
-def outgoing(envelope: Envelope[Any], shards: int) -> Outgoing:
-    """The envelope, encoded and routed by the topology for that many fetcher shards."""
-    route = topology.route(envelope.message, shards)
-    return Outgoing(encode(envelope), route.exchange, route.routing_key, route.must_route)
 
 
 class Publisher:
