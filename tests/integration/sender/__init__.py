@@ -1,0 +1,1 @@
+"""The sender on the embedded broker and SQLite, with real SMTP servers."""

@@ -1,0 +1,94 @@
+"""An SMTP server that does what its script says, for what no real server does on demand."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+Script = Callable[[str, int], bytes | None]
+"""The answer to a command (`greeting`, `EHLO`, …, `dot`) that came so often before; None: hang up."""
+
+_ANSWERS = {
+    "greeting": b"220 scripted ESMTP\r\n",
+    "EHLO": b"250-scripted\r\n250 PIPELINING\r\n",
+    "DATA": b"354 go ahead\r\n",
+    "QUIT": b"221 bye\r\n",
+}
+
+
+def friendly(command: str, _before: int) -> bytes | None:
+    """The answers of a server that takes everything."""
+    return _ANSWERS.get(command, b"250 2.0.0 ok\r\n")
+
+
+@dataclass
+class Scripted:
+    """What came in: commands in order, and the contents that got their final dot."""
+
+    port: int
+    commands: list[str] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+
+@contextmanager
+def scripted(script: Script) -> Iterator[Scripted]:
+    """A running server; several connections at a time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = Scripted(listener.getsockname()[1])
+    counts: Counter[str] = Counter()
+    open_sockets: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                server.connections += 1
+                open_sockets.append(sock)
+                threading.Thread(target=_talk, args=(sock, server, counts, script), daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for sock in open_sockets:
+            sock.close()
+        thread.join(10)
+
+
+def _talk(sock: socket.socket, server: Scripted, counts: Counter[str], script: Script) -> None:
+    def answer(command: str) -> bool:
+        server.commands.append(command)
+        text = script(command, counts[command])
+        counts[command] += 1
+        if text is None:
+            return False
+        sock.sendall(text)
+        return not text.startswith((b"221", b"421"))
+
+    with suppress(OSError), sock, sock.makefile("rb") as lines:
+        goes_on = answer("greeting")
+        while goes_on and (line := lines.readline()):
+            command = line.split()[0].decode().upper()
+            goes_on = answer(command)
+            if goes_on and command == "DATA":
+                goes_on = _take(lines, server, answer)
+
+
+def _take(lines: Iterator[bytes], server: Scripted, answer: Callable[[str], bool]) -> bool:
+    content: list[bytes] = []
+    for line in lines:
+        if line == b".\r\n":
+            # Empty: the client was told to go ahead though it had no recipient (RFC 2920 section 3.1).
+            if content:
+                server.contents.append(b"".join(content))
+            return answer("dot")
+        content.append(line)
+    return False

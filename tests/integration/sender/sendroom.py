@@ -1,0 +1,266 @@
+"""Everything around a sender: its accounts file, its broker and store, and an ear for what it tells."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import select
+
+from postroom import topology
+from postroom.broker import declare
+from postroom.broker.consumer import Ack, Consumer, Delivery, Verdict
+from postroom.broker.publisher import Publisher, outgoing
+from postroom.clock import utc_now
+from postroom.envelope import Envelope, envelop
+from postroom.messages import ApprovalMail, MailSend, Message, PlainMail, SendEvent
+from postroom.service import Loop, Parts
+from postroom.settings import Settings, read_settings
+from postroom.store import Store
+from postroom.store.attempts import StoredAttempts
+from postroom.store.migrate import migrate
+from postroom.store.schema import account_status, sends
+from postroom_sender.app import build
+from postroom_sender.patience import Patience
+from tests.waiting import wait_until
+
+SHARDS = 2
+TOKEN = "pr" + "abcdefgh" * 5
+QUICK = Patience(mail_delays_s=(1,), account_delays_s=(1,))
+
+
+def entry(name: str, port: int, **changes: Any) -> dict[str, Any]:
+    """An entry of the accounts file for a server on loopback, without TLS; `smtp` and others override."""
+    smtp = {"host": "127.0.0.1", "port": port, "security": "none", **changes.pop("smtp", {})}
+    return {"name": name, "address": f"{name}@example.com", "smtp": smtp, **changes}
+
+
+def approval(number: int, account: str = "releases", **changes: Any) -> MailSend:
+    """The order to ask for a decision."""
+    now = utc_now().replace(microsecond=0)
+    content = ApprovalMail(
+        approval_id=f"deploy-{number}",
+        subject=f"Deploy {number}",
+        body="It is ready.\n.\n..a line that begins with dots",
+        choices=("approve", "reject"),
+        requester="Release bot",
+        deadline=now + timedelta(days=1),
+        reply_token=TOKEN,
+    )
+    return _send(f"deploy-{number}:ask:0", account, content, number, changes, now)
+
+
+def plain(number: int, account: str = "releases", **changes: Any) -> MailSend:
+    """The order to send a mail as a program wrote it."""
+    content = PlainMail(subject=f"Build {number}", text="It is done.\n")
+    return _send(f"build-{number}", account, content, number, changes, utc_now().replace(microsecond=0))
+
+
+def _send(
+    send_id: str,
+    account: str,
+    content: ApprovalMail | PlainMail,
+    number: int,
+    changes: dict[str, Any],
+    now: datetime,
+) -> MailSend:
+    settings: dict[str, Any] = {"id": send_id, "recipient": f"boss-{number}@example.net", "written_at": now}
+    return MailSend(account=account, content=content, **{**settings, **changes})
+
+
+@dataclass
+class Sendroom:
+    """Everything around a sender. `password` is a file that entries may refer to."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    heard: list[Envelope[Message]] = field(default_factory=list)
+
+    @property
+    def password(self) -> str:
+        """A reference to the password."""
+        return f"file:{self.folder}/password"
+
+    def write_accounts(self, *entries: dict[str, Any], password: str = "a right password") -> None:
+        """Write the accounts file."""
+        (self.folder / "password").write_text(password)
+        draft = self.folder / "accounts.new"
+        draft.write_text(yaml.safe_dump({"accounts": list(entries)}))
+        draft.rename(self.settings.accounts)
+
+    def order(self, *commands: MailSend) -> None:
+        """Publish commands."""
+        envelopes = [envelop(command, source="test", now=utc_now()) for command in commands]
+        with Publisher(self.settings.broker, name="test") as publisher:
+            publisher.publish([outgoing(envelope, SHARDS) for envelope in envelopes])
+
+    def events(self, kind: type[SendEvent]) -> list[Any]:
+        """The events of a kind heard of so far."""
+        return [each.message for each in list(self.heard) if isinstance(each.message, kind)]
+
+    def wait_for(self, kind: type[SendEvent], count: int = 1, timeout_s: float = 20) -> list[Any]:
+        """The events of a kind, once there are so many."""
+        wait_until(lambda: len(self.events(kind)) >= count, timeout_s, f"{count} times {kind.TYPE}")
+        return self.events(kind)
+
+    def wait_for_any(self, count: int, timeout_s: float = 20) -> None:
+        """Wait until so many events about mails were heard of."""
+        wait_until(lambda: len(self.events(SendEvent)) >= count, timeout_s, f"{count} events")
+
+    def row(self, send_id: str) -> Any:
+        """The mail's row, or None."""
+        with self.store.read() as connection:
+            return connection.execute(select(sends).where(sends.c.send_id == send_id)).one_or_none()
+
+    def states(self) -> dict[str, str]:
+        """The state of each mail."""
+        with self.store.read() as connection:
+            return {row.send_id: row.state for row in connection.execute(select(sends))}
+
+    def wait_for_state(self, send_id: str, state: str, timeout_s: float = 20) -> Any:
+        """The mail's row, once it is in this state."""
+        wait_until(
+            lambda: (row := self.row(send_id)) is not None and row.state == state,
+            timeout_s,
+            f"{send_id} to be {state}",
+        )
+        return self.row(send_id)
+
+    def wait_for_status(self, account: str, colour: str, timeout_s: float = 20) -> Any:
+        """The account's status, once it has this colour."""
+
+        def found() -> Any:
+            with self.store.read() as connection:
+                query = select(account_status).where(account_status.c.account == account)
+                row = connection.execute(query).one_or_none()
+            return row if row is not None and row.colour == colour else None
+
+        return wait_until(found, timeout_s, f"{account} to be {colour}")
+
+    @contextmanager
+    def sender(self, patience: Patience = QUICK) -> Iterator[Parts]:
+        """A running sender in this process."""
+        with ExitStack() as stack:
+            parts = build(self.settings, stack, patience=patience)
+            with running(*parts.loops.values()):
+                yield parts
+
+    def start_process(self) -> subprocess.Popen[bytes]:
+        """A running sender in a process of its own."""
+        environment = {
+            "POSTROOM_DATA_DIR": str(self.folder),
+            "POSTROOM_ACCOUNTS": str(self.settings.accounts),
+            "POSTROOM_SHARDS": str(SHARDS),
+            "POSTROOM_HTTP_HOST": "127.0.0.1",
+            "POSTROOM_HTTP_PORT": "0",
+        }
+        return subprocess.Popen([sys.executable, "-m", "postroom_sender"], env=environment)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear what the sender tells."""
+
+        def hear(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+            self.heard += [delivery.envelope for delivery in deliveries]
+            return [Ack()] * len(deliveries)
+
+        attempts = StoredAttempts(self.store)
+        ear = Consumer(self.settings.broker, [topology.RESULTS], hear, name="ear", attempts=attempts)
+        with running(ear):
+            yield
+
+
+class _OneTurn(threading.Event):
+    """A stop event that lets a ticker do one step."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+@dataclass
+class Post:
+    """One account of a sender that runs all the time; it hears of its own mails alone."""
+
+    room: Sendroom
+    name: str
+    accounts: Loop
+    entries: list[dict[str, Any]]
+
+    def has_account(self, port: int, **changes: Any) -> None:
+        """Give the sender this account, at once."""
+        self.entries[:] = [each for each in self.entries if each["name"] != self.name]
+        self.entries.append(entry(self.name, port, **changes))
+        self.room.write_accounts(*self.entries)
+        self.accounts.run(_OneTurn())
+
+    def approval(self, number: int, **changes: Any) -> MailSend:
+        """The order to ask for a decision."""
+        return approval(number, self.name, id=f"{self.name}-deploy-{number}:ask:0", **changes)
+
+    def plain(self, number: int, **changes: Any) -> MailSend:
+        """The order to send a mail as a program wrote it."""
+        return plain(number, self.name, id=f"{self.name}-build-{number}", **changes)
+
+    def order(self, *commands: MailSend) -> None:
+        """Publish commands."""
+        self.room.order(*commands)
+
+    def events(self, kind: type[SendEvent]) -> list[Any]:
+        """The events of a kind about this account's mails."""
+        return [each for each in self.room.events(kind) if each.account == self.name]
+
+    def wait_for(self, kind: type[SendEvent], count: int = 1, timeout_s: float = 20) -> list[Any]:
+        """The events of a kind, once there are so many."""
+        wait_until(lambda: len(self.events(kind)) >= count, timeout_s, f"{count} times {kind.TYPE}")
+        return self.events(kind)
+
+    def row(self, send_id: str) -> Any:
+        """The mail's row, or None."""
+        return self.room.row(send_id)
+
+    def states(self) -> dict[str, str]:
+        """The state of each mail of this account."""
+        return {key: state for key, state in self.room.states().items() if key.startswith(f"{self.name}-")}
+
+
+@contextmanager
+def running(*loops: Loop) -> Iterator[None]:
+    """The loops, each in a thread, until the end."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=loop.run, args=(stop,)) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
+
+
+@contextmanager
+def open_sendroom(folder: Path) -> Iterator[Sendroom]:
+    """A sendroom with its tables and queues, that hears what is told."""
+    settings = read_settings(
+        data_dir=folder, accounts=folder / "accounts.yaml", shards=SHARDS, batch_wait_ms=5
+    )
+    store = Store(settings.store)
+    migrate(store)
+    declare.apply(settings.broker, topology.topology(SHARDS))
+    room = Sendroom(folder, settings, store)
+    try:
+        with room.listening():
+            yield room
+    finally:
+        store.close()
