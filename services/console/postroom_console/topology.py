@@ -14,7 +14,8 @@ from rich.text import Text
 from postroom.broker import declare, probe
 from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
-from postroom.secret import SecretReference, read_secret
+from postroom.secret import read_secret
+from postroom.secret_reference import SecretReference
 from postroom.settings import Settings, read_settings
 from postroom.topology import Topology
 from postroom.topology import topology as make_topology
