@@ -42,7 +42,7 @@ from postroom.broker.embedded_routing import NoExchange
 from postroom.broker.embedded_session import BEAT_S
 
 SCHEME = "embedded"
-POLL_S = 0.02
+POLL_S = 0.025
 """How often others' commits are looked for; a message waits half of it on average."""
 REAP_S = 1.0
 TAKE_LIMIT = 500
@@ -479,11 +479,11 @@ class Transport(virtual.Transport):  # type: ignore[misc]
         Raises:
             TimeoutError: Nothing happened in `timeout` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
         while not self._work():
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TimeoutError
-            time.sleep(POLL_S)
+            self._sleep(deadline, select.poll())
 
     def turn(self, wake: socket.socket, timeout_s: float) -> None:
         """As `drain_events`, but the end of the time is no error, and ends early when `wake` is readable."""
@@ -491,8 +491,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         while not self._work():
-            rest_s = deadline - time.monotonic()
-            if rest_s <= 0 or poll.poll(min(POLL_S, rest_s) * 1000):
+            if time.monotonic() >= deadline or self._sleep(deadline, poll):
                 break
 
     def settle(self, place: Place) -> None:
@@ -512,6 +511,20 @@ class Transport(virtual.Transport):  # type: ignore[misc]
             for channel in self.channels
             for consumption in channel.consumptions.values()
         )
+
+    def _sleep(self, deadline: float, poll: select.poll) -> bool:
+        """Sleep until there may be work or the deadline; whether what is polled became readable.
+
+        An idle process spends its life in this loop: it looks for others' commits and at nothing else.
+        """
+        until = min(deadline, self._reap_at, self._beat_at)
+        if self._expiry is not None:
+            until = min(until, time.monotonic() + self._expiry - time.time())
+        changes, seen = self.file.changes, self._seen
+        while (rest_s := until - time.monotonic()) > 0 and changes() == seen:
+            if poll.poll(min(POLL_S, rest_s) * 1000):
+                return True
+        return False
 
     def _work(self) -> bool:
         """One turn; whether anything happened."""

@@ -86,8 +86,9 @@ class BrokerFile:
             self._database.close()
 
     def changes(self) -> int:
-        """A number that is another one after somebody else's commit; cheap enough for every 20 ms."""
-        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+        """A number that is another one after somebody else's commit; cheap enough for forty times a second."""
+        row: tuple[int] = self._database.execute("PRAGMA data_version").fetchone()
+        return row[0]
 
     # Declaring
 
