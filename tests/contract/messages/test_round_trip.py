@@ -63,7 +63,7 @@ def with_attributes(envelope: Envelope[Any], **changed: object) -> Wire:
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_comes_off_the_wire_as_it_went_on(name: str) -> None:
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(envelopes(MESSAGES[name]))
     def check(envelope: Envelope[Message]) -> None:
         wire = encode(envelope)
@@ -208,7 +208,7 @@ def test_a_refusal_is_short_however_much_is_wrong() -> None:
     assert len(str(refusal.value)) < 2500
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(
@@ -238,7 +238,7 @@ def test_junk_on_the_wire_is_decoded_or_refused_and_nothing_else(
             assert str(refusal)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(sorted(MESSAGES)), st.recursive(JUNK, lambda inner: st.lists(inner, max_size=3)))
 def test_junk_in_a_body_is_refused(name: str, junk: object) -> None:
     body = json.dumps({field: junk for field in MESSAGES[name].model_fields}, default=str).encode("utf-8")
