@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from postroom import topology
+from postroom.accounts_file import read_accounts
 from postroom.broker.consumer import Ack, Consumer, Delivery
 from postroom.messages import (
     AccountFolders,
@@ -23,6 +24,9 @@ from postroom.messages import (
 from postroom.spool import Spool
 from postroom.store.attempts import StoredAttempts
 from postroom.store.schema import fetch_ledger
+from postroom_fetcher.mailbox import act
+from postroom_fetcher.session import Session, connector
+from postroom_fetcher.trust import Trust
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, running
 from tests.servers.dovecot import Account, Dovecot
 from tests.waiting import wait_until
@@ -124,6 +128,44 @@ def test_a_sent_mail_is_appended_once_and_found_by_its_whole_message_id(
     assert [each.found for each in (before, *results, after, part)] == [False, False, True, True, False]
     assert list(dovecot.mails(dovecot_account.user, "Sent").values()) == [mail(100)]
     assert set(dovecot.flags(dovecot_account.user, "Sent").values()) == {frozenset({"\\Seen"})}
+
+
+def test_a_mail_is_appended_to_a_folder_that_was_missing(
+    mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    dataref = Spool(mailroom.settings.spool).put([mail(100)])
+    sent: dict[str, Any] = {"account": "team", "folder": "Sent 2026", "message_id": "<mail-100@example.net>"}
+    missing = mailroom.answer(mailroom.send(MailboxFind(**sent)))
+    done = mailroom.answer(mailroom.send(MailboxAppend(**sent, dataref=dataref, flags=())))
+    assert "'Sent 2026' cannot be opened" in missing.refused
+    assert (done.found, done.refused) == (False, "")
+    assert list(dovecot.mails(dovecot_account.user, "Sent 2026").values()) == [mail(100)]
+
+
+@pytest.mark.parametrize("lacking", [("MOVE",), ("UIDPLUS",), ("MOVE", "UIDPLUS")], ids="+".join)
+def test_a_server_with_fewer_capabilities_is_used_as_far_as_it_goes(
+    mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account, lacking: tuple[str, ...]
+) -> None:
+    user = dovecot_account.user
+    dovecot.append(user, "INBOX", [mail(number) for number in range(1, 5)])
+    mailroom.write_accounts(entry("team", dovecot, dovecot_account))
+    session = connector(Trust())(read_accounts(mailroom.settings.accounts)[0])
+    session.__class__ = type("Lacking", (Session,), {"has": lambda _self, name: name not in lacking})
+    uidvalidity = session.examine("INBOX").uidvalidity
+    where = {"account": "team", "folder": "INBOX", "uidvalidity": uidvalidity}
+    move = MailboxMove.model_validate(where | {"uids": (1, 2), "target": "Done"})
+    delete = MailboxDelete.model_validate(where | {"uids": (3,)})
+    effects = [act(session, command, command.uids) for command in (move, delete)]
+    session.close()
+    assert list(dovecot.mails(user, "Done").values()) == [mail(1), mail(2)]
+    left = {uid for uid, flags in dovecot.flags(user).items() if "\\Deleted" not in flags}
+    assert left == {4}
+    if "UIDPLUS" in lacking:
+        assert "UIDPLUS" in effects[1].refused
+        assert 3 in dovecot.flags(user)
+    else:
+        assert [effect.done for effect in effects] == [{1, 2}, {3}]
+        assert set(dovecot.flags(user)) == {4}
 
 
 def test_the_folders_are_listed_with_the_one_for_sent_mail(mailroom: Mailroom, where: dict[str, Any]) -> None:

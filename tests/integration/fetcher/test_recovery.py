@@ -48,10 +48,10 @@ def publisher(mailroom: Mailroom) -> Iterator[Publisher]:
 def test_a_crash_after_the_confirm_repeats_the_mail_under_the_same_id(
     mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account, publisher: Publisher
 ) -> None:
-    dovecot.append(dovecot_account.user, "INBOX", [mail(number) for number in range(130)])
+    dovecot.append(dovecot_account.user, "INBOX", [mail(number) for number in range(230)])
     mailroom.write_accounts(entry("team", dovecot, dovecot_account))
 
-    def crash_after_third(messages: Sequence[Outgoing]) -> None:
+    def crash_after_second(messages: Sequence[Outgoing]) -> None:
         publisher.publish(messages)
         batches.append(len(messages))
         if len(batches) == 2:
@@ -60,13 +60,13 @@ def test_a_crash_after_the_confirm_repeats_the_mail_under_the_same_id(
     batches: list[int] = []
     with _leases(mailroom) as leases:
         with pytest.raises(Transient, match="ends here"):
-            _look(mailroom, leases, crash_after_third)
-        assert _cursor(mailroom) == 50
+            _look(mailroom, leases, crash_after_second)
+        assert _cursor(mailroom) == 100
         _look(mailroom, leases, publisher.publish)
-    received = mailroom.wait_for_mails(180)
-    assert sorted({each.uid for each in received}) == list(range(1, 131))
-    assert len(set(mailroom.mail_ids())) == 130
-    assert _cursor(mailroom) == 130
+    received = mailroom.wait_for_mails(330)
+    assert sorted({each.uid for each in received}) == list(range(1, 231))
+    assert len(set(mailroom.mail_ids())) == 230
+    assert _cursor(mailroom) == 230
 
 
 def test_a_fetcher_that_lost_its_shard_writes_nothing(

@@ -168,10 +168,10 @@ def test_fetch_now_looks_at_once(mailroom: Mailroom, nodes: Nodes) -> None:
         mailroom.wait_for_status("team", "green", "ok")
         node.kill9()
         mailroom.wait_for_status("team", "red", "unreachable")
-        wait_until(lambda: mailroom.status("team").back_off_s > 3, 20, "a long back-off")
+        wait_until(lambda: mailroom.status("team").back_off_s > 1.5, 20, "a long back-off")
         node.start()
         mailroom.send(AccountFetchNow(account="team"))
-        mailroom.wait_for_status("team", "green", "ok", timeout_s=2)
+        mailroom.wait_for_status("team", "green", "ok", timeout_s=1.4)
 
 
 def test_accounts_are_taken_up_and_dropped_as_their_file_changes(
