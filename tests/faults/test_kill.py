@@ -88,7 +88,7 @@ def _check(there: World) -> None:
     store = there.stack.store()
     with store.read() as connection:
         outcomes = Counter(connection.execute(select(mails.c.outcome)).scalars())
-        decisions = dict(connection.execute(select(approvals.c.id, approvals.c.decision)).tuples().all())
+        decisions = {row.id: row.decision for row in connection.execute(select(approvals))}
         copies = connection.execute(select(func.count(func.distinct(mails.c.sha256)))).scalar_one()
     store.close()
     expected = {f"kill-{number}": ("approve", "reject")[number % 2] for number in range(REQUESTS)}
