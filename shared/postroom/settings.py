@@ -126,7 +126,7 @@ def read_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: object) -> Se
         return Settings(**files, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         faults = "; ".join(
-            f"{PREFIX}{str(fault['loc'][0]).upper()} {sentence(fault)}"
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {sentence(fault)}"
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise Misconfigured("settings", faults) from None

@@ -194,7 +194,7 @@ def test_it_does_not_start_and_says_why(
 def test_wrong_settings_are_said_before_there_is_a_log(start: Start) -> None:
     toy = start("good", POSTROOM_HTTP_PORT="x")
     assert toy.end() == 2
-    assert toy.lines == ["postroom toy: POSTROOM_HTTP_PORT must be a whole number\n"]
+    assert toy.lines == ["postroom toy: POSTROOM_HTTP_PORT: must be a whole number\n"]
 
 
 def test_a_port_that_is_taken_is_said_before_any_work_is_done(start: Start) -> None:

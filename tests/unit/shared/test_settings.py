@@ -47,17 +47,17 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("HTTP_PORT", "abc", "POSTROOM_HTTP_PORT must be a whole number"),
-        ("HTTP_PORT", "70000", "POSTROOM_HTTP_PORT must be at most 65535"),
-        ("HTTP_PORT", "-1", "POSTROOM_HTTP_PORT must be at least 0"),
-        ("SHARDS", "0", "POSTROOM_SHARDS must be at least 1"),
-        ("SHARDS", "4.5", "POSTROOM_SHARDS must be a whole number"),
-        ("LOG_LEVEL", "loud", "POSTROOM_LOG_LEVEL must be one of 'debug', 'info', 'warning' or 'error'"),
-        ("LOG_FORMAT", "xml", "POSTROOM_LOG_FORMAT must be one of 'json' or 'text'"),
-        ("DRAIN_S", "long", "POSTROOM_DRAIN_S must be a number"),
-        ("DRAIN_S", "inf", "POSTROOM_DRAIN_S must be at most 3600"),
-        ("DRAIN_S", "nan", "POSTROOM_DRAIN_S must be at most 3600"),
-        ("INLINE_LIMIT_BYTES", "1", "POSTROOM_INLINE_LIMIT_BYTES must be at least 1024"),
+        ("HTTP_PORT", "abc", "POSTROOM_HTTP_PORT: must be a whole number"),
+        ("HTTP_PORT", "70000", "POSTROOM_HTTP_PORT: must be at most 65535"),
+        ("HTTP_PORT", "-1", "POSTROOM_HTTP_PORT: must be at least 0"),
+        ("SHARDS", "0", "POSTROOM_SHARDS: must be at least 1"),
+        ("SHARDS", "4.5", "POSTROOM_SHARDS: must be a whole number"),
+        ("LOG_LEVEL", "loud", "POSTROOM_LOG_LEVEL: must be one of 'debug', 'info', 'warning' or 'error'"),
+        ("LOG_FORMAT", "xml", "POSTROOM_LOG_FORMAT: must be one of 'json' or 'text'"),
+        ("DRAIN_S", "long", "POSTROOM_DRAIN_S: must be a number"),
+        ("DRAIN_S", "inf", "POSTROOM_DRAIN_S: must be at most 3600"),
+        ("DRAIN_S", "nan", "POSTROOM_DRAIN_S: must be at most 3600"),
+        ("INLINE_LIMIT_BYTES", "1", "POSTROOM_INLINE_LIMIT_BYTES: must be at least 1024"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(
@@ -72,7 +72,7 @@ def test_a_wrong_value_is_refused_with_what_is_allowed(
 def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROOM_SHARDS", "x")
     monkeypatch.setenv("POSTROOM_HTTP_PORT", "y")
-    with pytest.raises(Misconfigured, match=r"POSTROOM_SHARDS must .*; POSTROOM_HTTP_PORT must"):
+    with pytest.raises(Misconfigured, match=r"POSTROOM_SHARDS: must .*; POSTROOM_HTTP_PORT: must"):
         read_settings()
 
 
