@@ -8,6 +8,7 @@ from postroom.errors import Misconfigured
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+
 def read_secret(reference: str) -> str:
     """The secret behind a reference; a final line end in a file is not part of it.
 
