@@ -20,7 +20,7 @@ def main() -> None:
     port, user = sys.argv[1:]
     logging.disable(logging.WARNING)
     sys.argv = ["pymap", "--no-tls", "--host", LOOPBACK, "--port", port]
-    sys.argv += ["dict", "--demo-user", user, "--demo-password", os.environ[PASSWORD_VARIABLE]]
+    sys.argv += ["dict", f"--demo-user={user}", f"--demo-password={os.environ[PASSWORD_VARIABLE]}"]
     run_pymap()
 
 

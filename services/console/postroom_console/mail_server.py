@@ -50,13 +50,19 @@ class FiledMail:
 
 
 class MailServer:
-    """Both servers. `address` is the account's; `notes` hears when pymap had to be started again."""
+    """Both servers for one account.
 
-    def __init__(self, address: str, notes: Sink) -> None:
+    Args:
+        address: The account's.
+        lines: Gets what pymap prints.
+        notes: Hears when pymap had to be started again.
+    """
+
+    def __init__(self, address: str, lines: Sink, notes: Sink) -> None:
         self.address = address
         self.password = secrets.token_urlsafe(18)
         self.imap_port = free_port()
-        self._imap = Supervisor(lambda _name, _line: None, notes)
+        self._imap = Supervisor(lines, notes)
         self._controller = _AnyPort(self, hostname=LOOPBACK, port=0)
         self._mails: list[Mail] = []
         self._arrived = threading.Condition()

@@ -21,7 +21,7 @@ class Rehearsal:
         self.page = page
         self.settings = settings
         self.log = LogFile(settings.data_dir.absolute() / LOG_NAME)
-        self.server = MailServer(ADDRESS, self._note)
+        self.server = MailServer(ADDRESS, self.log.write, self._note)
         self._accounts = settings.data_dir / "demo-accounts.yaml"
         self.stack = Stack(settings, self._environment(), self.log.write, self._note)
 
