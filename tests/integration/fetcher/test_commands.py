@@ -27,24 +27,56 @@ from postroom.store.schema import fetch_ledger
 from postroom_fetcher.mailbox import act
 from postroom_fetcher.session import Session, connector
 from postroom_fetcher.trust import Trust
-from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, running
+from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, open_mailroom, running
 from tests.servers.dovecot import Account, Dovecot
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("dovecot")
 COUNT = 8
+TESTS = 14
+
+
+@pytest.fixture(scope="module")
+def mailroom(
+    tmp_path_factory: pytest.TempPathFactory, dovecot: Dovecot, users: dict[str, Account]
+) -> Iterator[Mailroom]:
+    """A running fetcher that has handed on the mails 1 to 8 of every user, one for each test."""
+    with open_mailroom(tmp_path_factory.mktemp("commands")) as room:
+        room.write_accounts(*(entry(name, dovecot, user) for name, user in users.items()))
+        for user in users.values():
+            dovecot.append(user.user, "INBOX", [mail(number) for number in range(1, COUNT + 1)])
+        with room.fetcher():
+            room.wait_for_mails(COUNT * len(users), timeout_s=60)
+            # The cursor follows the mail: the ledger must know it before a command is recorded there.
+            wait_until(lambda: all(len(_actions(room, name)) == COUNT for name in users), 10, "the ledger")
+            yield room
+
+
+@pytest.fixture(scope="module")
+def users(dovecot: Dovecot) -> dict[str, Account]:
+    return {f"team-{number}": dovecot.account() for number in range(TESTS)}
+
+
+@pytest.fixture(scope="module")
+def unused(users: dict[str, Account]) -> Iterator[str]:
+    return iter(users)
 
 
 @pytest.fixture
-def where(mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account) -> Iterator[dict[str, Any]]:
-    """Where the mails 1 to 8 of a running fetcher's account lie."""
-    dovecot.append(dovecot_account.user, "INBOX", [mail(number) for number in range(1, COUNT + 1)])
-    mailroom.write_accounts(entry("team", dovecot, dovecot_account))
-    with mailroom.fetcher():
-        received = mailroom.wait_for_mails(COUNT)
-        # The cursor follows the mail: the ledger must know it before a command is recorded there.
-        wait_until(lambda: len(_actions(mailroom)) == COUNT, 10, "the ledger")
-        yield {"account": "team", "folder": "INBOX", "uidvalidity": received[0].uidvalidity}
+def where(mailroom: Mailroom, unused: Iterator[str]) -> dict[str, Any]:
+    """Where the mails of this test's own account lie."""
+    account = next(unused)
+    return {
+        "account": account,
+        "folder": "INBOX",
+        "uidvalidity": mailroom.mails(account)[0].uidvalidity,
+    }
+
+
+@pytest.fixture
+def dovecot_account(users: dict[str, Account], where: dict[str, Any]) -> Account:
+    """The user of this test's own account."""
+    return users[where["account"]]
 
 
 def test_marking_read_sets_the_flag_and_nothing_else(
@@ -57,7 +89,9 @@ def test_marking_read_sets_the_flag_and_nothing_else(
     assert {each.action for each in results} == {"mark_read"}
     flags = dovecot.flags(dovecot_account.user)
     assert {uid for uid, each in flags.items() if "\\Seen" in each} == {1, 2, 4, 7}
-    assert _actions(mailroom) == {uid: "mark_read" if uid in (1, 2, 4, 7) else None for uid in flags}
+    assert _actions(mailroom, where["account"]) == {
+        uid: "mark_read" if uid in (1, 2, 4, 7) else None for uid in flags
+    }
 
 
 def test_deleting_leaves_what_somebody_else_marked_as_deleted(
@@ -117,7 +151,7 @@ def test_a_sent_mail_is_appended_once_and_found_by_its_whole_message_id(
 ) -> None:
     dataref = Spool(mailroom.settings.spool).put([mail(100)])
     message_id = "<mail-100@example.net>"
-    sent: dict[str, Any] = {"account": "team", "folder": "Sent", "message_id": message_id}
+    sent: dict[str, Any] = {"account": where["account"], "folder": "Sent", "message_id": message_id}
     before = mailroom.answer(mailroom.send(MailboxFind(**sent)))
     results = [
         mailroom.answer(mailroom.send(MailboxAppend(**sent, dataref=dataref), command_id))
@@ -134,7 +168,11 @@ def test_a_mail_is_appended_to_a_folder_that_was_missing(
     mailroom: Mailroom, where: dict[str, Any], dovecot: Dovecot, dovecot_account: Account
 ) -> None:
     dataref = Spool(mailroom.settings.spool).put([mail(100)])
-    sent: dict[str, Any] = {"account": "team", "folder": "Sent 2026", "message_id": "<mail-100@example.net>"}
+    sent: dict[str, Any] = {
+        "account": where["account"],
+        "folder": "Sent 2026",
+        "message_id": "<mail-100@example.net>",
+    }
     missing = mailroom.answer(mailroom.send(MailboxFind(**sent)))
     done = mailroom.answer(mailroom.send(MailboxAppend(**sent, dataref=dataref, flags=())))
     assert "'Sent 2026' cannot be opened" in missing.refused
@@ -144,32 +182,35 @@ def test_a_mail_is_appended_to_a_folder_that_was_missing(
 
 @pytest.mark.parametrize("lacking", [("MOVE",), ("UIDPLUS",), ("MOVE", "UIDPLUS")], ids="+".join)
 def test_a_server_with_fewer_capabilities_is_used_as_far_as_it_goes(
-    mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account, lacking: tuple[str, ...]
+    mailroom: Mailroom,
+    where: dict[str, Any],
+    dovecot: Dovecot,
+    dovecot_account: Account,
+    lacking: tuple[str, ...],
 ) -> None:
     user = dovecot_account.user
-    dovecot.append(user, "INBOX", [mail(number) for number in range(1, 5)])
-    mailroom.write_accounts(entry("team", dovecot, dovecot_account))
-    session = connector(Trust())(read_accounts(mailroom.settings.accounts)[0])
+    account = next(
+        each for each in read_accounts(mailroom.settings.accounts) if each.name == where["account"]
+    )
+    session = connector(Trust())(account)
     session.__class__ = type("Lacking", (Session,), {"has": lambda _self, name: name not in lacking})
-    uidvalidity = session.examine("INBOX").uidvalidity
-    where = {"account": "team", "folder": "INBOX", "uidvalidity": uidvalidity}
     move = MailboxMove.model_validate(where | {"uids": (1, 2), "target": "Done"})
     delete = MailboxDelete.model_validate(where | {"uids": (3,)})
     effects = [act(session, command, command.uids) for command in (move, delete)]
     session.close()
     assert list(dovecot.mails(user, "Done").values()) == [mail(1), mail(2)]
     left = {uid for uid, flags in dovecot.flags(user).items() if "\\Deleted" not in flags}
-    assert left == {4}
+    assert left == {4, 5, 6, 7, 8}
     if "UIDPLUS" in lacking:
         assert "UIDPLUS" in effects[1].refused
         assert 3 in dovecot.flags(user)
     else:
         assert [effect.done for effect in effects] == [{1, 2}, {3}]
-        assert set(dovecot.flags(user)) == {4}
+        assert set(dovecot.flags(user)) == left
 
 
 def test_the_folders_are_listed_with_the_one_for_sent_mail(mailroom: Mailroom, where: dict[str, Any]) -> None:
-    listed = mailroom.answer(mailroom.send(AccountFolders(account="team")))
+    listed = mailroom.answer(mailroom.send(AccountFolders(account=where["account"])))
     assert {folder.name for folder in listed.folders} == {"INBOX", "Sent", "Trash"}
     assert (listed.sent_folder, listed.sent_rule) == ("Sent", "special-use")
 
@@ -178,17 +219,20 @@ def test_what_cannot_be_handled_goes_to_quarantine_with_the_reason(
     mailroom: Mailroom, where: dict[str, Any]
 ) -> None:
     mailroom.send(MailboxMarkRead(**where | {"account": "nobody"}, uids=(1,)))
-    mailroom.send(AccountTest(account="team"))
-    mailroom.send(MailboxAppend(account="team", folder="Sent", message_id="<x@y>", dataref="spool:sha256:0"))
+    mailroom.send(AccountTest(account=where["account"]))
+    mailroom.send(
+        MailboxAppend(account=where["account"], folder="Sent", message_id="<x@y>", dataref="spool:sha256:0")
+    )
     reasons = _quarantined(mailroom, 3)
     assert any("'nobody' is not in the accounts file" in reason for reason in reasons)
     assert any("account.test is not handled" in reason for reason in reasons)
     assert any("no reference into the spool" in reason for reason in reasons)
 
 
-def _actions(mailroom: Mailroom) -> dict[int, str | None]:
+def _actions(mailroom: Mailroom, account: str) -> dict[int, str | None]:
     with mailroom.store.read() as connection:
-        rows = connection.execute(select(fetch_ledger.c.uid, fetch_ledger.c.action))
+        wanted = select(fetch_ledger.c.uid, fetch_ledger.c.action)
+        rows = connection.execute(wanted.where(fetch_ledger.c.account == account))
         return {row.uid: row.action for row in rows}
 
 

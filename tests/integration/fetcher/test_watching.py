@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from postroom.messages import AccountFetchNow, mail_id
+from postroom.messages import AccountFetchNow, MailboxMarkRead, mail_id
 from postroom.reply_token import TokenClaim, TokenKey, TokenKeys, make_token
 from postroom.spool import Spool
 from tests.integration.fetcher.mailroom import Mailroom, entry, mail, open_mailroom
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.nodes import Nodes
+from tests.servers.rabbitmq import Vhost
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("dovecot")
@@ -33,6 +35,28 @@ def test_every_mail_of_a_mailbox_is_published_with_its_bytes(
     assert {each.lane for each in received} == {"inbox"}
     assert mailroom.mail_ids() == [mail_id("team", "INBOX", each.uidvalidity, each.uid) for each in received]
     assert not any(dovecot.flags(dovecot_account.user).values()), "reading must not mark mails as read"
+
+
+@pytest.mark.needs("rabbitmq", "postgresql")
+def test_rabbitmq_and_postgresql_serve_as_well(
+    tmp_path: Path,
+    dovecot: Dovecot,
+    dovecot_account: Account,
+    rabbitmq_vhost: Vhost,
+    postgresql_database: str,
+) -> None:
+    sent = [mail(number) for number in range(250)]
+    dovecot.append(dovecot_account.user, "INBOX", sent)
+    urls = {"broker_url": rabbitmq_vhost.url, "store_url": postgresql_database}
+    with open_mailroom(tmp_path, **urls) as mailroom:
+        mailroom.write_accounts(entry("team", dovecot, dovecot_account))
+        with mailroom.fetcher():
+            received = mailroom.wait_for_mails(250)
+            where = {"account": "team", "folder": "INBOX", "uidvalidity": received[0].uidvalidity}
+            command = MailboxMarkRead.model_validate(where | {"uids": (1, 2)})
+            result = mailroom.answer(mailroom.send(command))
+    assert [each.content for each in received] == sent
+    assert result.done == (1, 2)
 
 
 def test_mail_that_arrives_while_the_mailbox_is_idle_is_published_at_once(
@@ -105,7 +129,7 @@ def test_the_account_says_which_mail_is_read(
 
 
 def test_large_mail_goes_through_the_spool_and_the_largest_is_truncated(
-    tmp_path: Any, dovecot: Dovecot, dovecot_account: Account
+    tmp_path: Path, dovecot: Dovecot, dovecot_account: Account
 ) -> None:
     small, large, huge = mail(1), mail(2, size=700_000), mail(3, size=1_200_000)
     dovecot.append(dovecot_account.user, "INBOX", [small, large, huge, mail(4)])
@@ -160,18 +184,16 @@ def test_a_lost_connection_is_made_anew_without_turning_red(mailroom: Mailroom, 
         assert mailroom.status("team").since == since
 
 
-def test_fetch_now_looks_at_once(mailroom: Mailroom, nodes: Nodes) -> None:
-    node = nodes.dovecot()
-    user = node.server.account()
-    mailroom.write_accounts(entry("team", node.server, user))
+def test_fetch_now_looks_at_once_and_does_not_wait_for_the_next_try(
+    mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account
+) -> None:
+    mailroom.write_accounts(entry("team", dovecot, dovecot_account), password="a wrong password")
     with mailroom.fetcher():
-        mailroom.wait_for_status("team", "green", "ok")
-        node.kill9()
-        mailroom.wait_for_status("team", "red", "unreachable")
-        wait_until(lambda: mailroom.status("team").back_off_s > 1.5, 20, "a long back-off")
-        node.start()
+        red = mailroom.wait_for_status("team", "red", "auth_failed")
+        (mailroom.folder / "password").write_text(dovecot_account.password)
         mailroom.send(AccountFetchNow(account="team"))
-        mailroom.wait_for_status("team", "green", "ok", timeout_s=1.4)
+        green = mailroom.wait_for_status("team", "green", "ok")
+    assert green.since < red.next_try_at
 
 
 def test_accounts_are_taken_up_and_dropped_as_their_file_changes(
