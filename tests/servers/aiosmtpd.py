@@ -81,6 +81,7 @@ class SmtpServer:
 
     def stop(self) -> None:
         """End it; the mails stay."""
+        self._controller.hang_up()
         self._controller.stop(no_assert=True)
 
     def __enter__(self) -> Self:
@@ -126,7 +127,7 @@ class SmtpServer:
             self._mails.append(mail)
         return TAKEN
 
-    def _make_controller(self) -> Controller:
+    def _make_controller(self) -> _AnyPort:
         behaviour = self._behaviour
         return _AnyPort(
             self,
@@ -149,6 +150,29 @@ class SmtpServer:
 
 class _AnyPort(Controller):
     """A controller that takes whatever port is free, and needs no guess beforehand."""
+
+    def __init__(self, handler: SmtpServer, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._protocols: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        """A new connection's protocol; it is remembered until the end."""
+        protocol: SMTP = super().factory()  # type: ignore[no-untyped-call]
+        self._protocols.append(protocol)
+        return protocol
+
+    def hang_up(self) -> None:
+        """Close the connections that clients left open; the controller would leave them to the collector."""
+        if self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._abort_all(), self.loop).result(10)
+
+    async def _abort_all(self) -> None:
+        for protocol in self._protocols:
+            if isinstance(protocol.transport, asyncio.Transport):
+                protocol.transport.abort()
+        # Closing happens in the loop's next turns: one for TLS, one for the socket below it.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _trigger_server(self) -> None:
         assert isinstance(self.server, asyncio.Server)

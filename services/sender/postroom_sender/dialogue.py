@@ -54,13 +54,14 @@ class Dialogue:
         """The next reply with its raw lines. Raises Lost."""
         deadline = time.monotonic() + timeout_s
         found: list[bytes] = []
-        while not found or found[-1][3:4] == b"-":
+        reply: Reply | None = None
+        while reply is None or found[-1][3:4] == b"-":
             if len(found) == _MAX_LINES:
                 raise Lost(f"the server's answer has more than {_MAX_LINES} lines")
             found.append(self._line(deadline))
-        reply = parse_reply(found)
-        if reply is None:
-            raise Lost("the server does not speak SMTP")
+            reply = parse_reply(found)
+            if reply is None:
+                raise Lost("the server does not speak SMTP")
         return reply, found
 
     def spoke_early(self) -> bool:

@@ -34,10 +34,12 @@ def busy_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sendro
 
 
 @pytest.fixture
-def post(busy_room: tuple[Sendroom, Parts, list[Any]]) -> Post:
+def post(busy_room: tuple[Sendroom, Parts, list[Any]]) -> Iterator[Post]:
     """An account of this test's own at the sender that runs all the time."""
     room, parts, entries = busy_room
-    return Post(room, f"t{next(NUMBERS)}", parts.loops["accounts"], entries)
+    post = Post(room, f"t{next(NUMBERS)}", parts.loops["accounts"], entries)
+    yield post
+    post.disable()
 
 
 @pytest.fixture(scope="session")

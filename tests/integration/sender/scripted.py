@@ -76,7 +76,7 @@ def _talk(sock: socket.socket, server: Scripted, counts: Counter[str], script: S
     with suppress(OSError), sock, sock.makefile("rb") as lines:
         goes_on = answer("greeting")
         while goes_on and (line := lines.readline()):
-            command = line.split()[0].decode().upper()
+            command = line.decode("ascii", "replace").partition(" ")[0].strip().upper()
             goes_on = answer(command)
             if goes_on and command == "DATA":
                 goes_on = _take(lines, server, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -112,6 +112,10 @@ class Sendroom:
         wait_until(lambda: len(self.events(kind)) >= count, timeout_s, f"{count} times {kind.TYPE}")
         return self.events(kind)
 
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
+        """Wait until the condition is true."""
+        wait_until(condition, timeout_s, what)
+
     def wait_for_any(self, count: int, timeout_s: float = 20) -> None:
         """Wait until so many events about mails were heard of."""
         wait_until(lambda: len(self.events(SendEvent)) >= count, timeout_s, f"{count} events")
@@ -202,6 +206,10 @@ class Post:
         self.entries.append(entry(self.name, port, **changes))
         self.room.write_accounts(*self.entries)
         self.accounts.run(_OneTurn())
+
+    def disable(self) -> None:
+        """Let its mails fail that are still waiting, so that they disturb no other test."""
+        self.has_account(1, enabled=False)
 
     def approval(self, number: int, **changes: Any) -> MailSend:
         """The order to ask for a decision."""
