@@ -17,7 +17,6 @@ from tests.integration.fetcher.mailroom import Mailroom, entry, mail, open_mailr
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.nodes import Nodes
 from tests.servers.rabbitmq import Vhost
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("dovecot")
 
