@@ -86,7 +86,7 @@ class BrokerFile:
             self._database.close()
 
     def changes(self) -> int:
-        """A number that is another one after somebody else's commit; cheap enough for forty times a second."""
+        """A number that changes with somebody else's commit; cheap enough for forty times a second."""
         row: tuple[int] = self._database.execute("PRAGMA data_version").fetchone()
         return row[0]
 
