@@ -48,7 +48,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 1.0
+IDLE_S = 0.25
 UNSETTLED_PAUSE_S = 5.0
 
 
