@@ -1,6 +1,6 @@
 """A release gate: asks by mail, waits for the answer, exits 0 if it is yes.
 
-    python release_gate.py 4.2.0 --account releases --to anna@example.com && ./deploy.sh 4.2.0
+python release_gate.py 4.2.0 --account releases --to anna@example.com && ./deploy.sh 4.2.0
 """
 
 import argparse
