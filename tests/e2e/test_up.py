@@ -137,7 +137,7 @@ def _alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("version", "reply", "code", "said"),
     [
-        ("7", "Approved\n\nAfter lunch.\n", 0, "approve by kim7@example.com: After lunch."),
+        ("7", "Approved\n\nWell done.\n", 0, "approve by kim7@example.com: Well done."),
         ("8", "no\n", 1, "reject by kim8@example.com"),
     ],
 )
@@ -155,9 +155,13 @@ def test_a_release_gate_opens_only_if_the_answer_is_yes(
         text=True,
         encoding="utf-8",
     )
-    up.wait_for(f"--mail-from kim{version}@example.com")
-    answer(up, reply)
-    told, _ = gate.communicate(timeout=START_S)
+    try:
+        up.wait_for(f"--mail-from kim{version}@example.com")
+        answer(up, reply)
+        told, _ = gate.communicate(timeout=START_S)
+    finally:
+        gate.kill()
+        gate.communicate()
     assert gate.returncode == code, told
     assert said in told
     waited = up.run("approvals", "wait", f"release-{version}", "--json")
