@@ -3,9 +3,8 @@
 from contextlib import ExitStack
 from datetime import timedelta
 
-from postroom.accounts_watch import Accounts
-
 from postroom import metrics, topology
+from postroom.accounts_watch import Accounts
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Handler

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from postroom.accounts_watch import Accounts
 from sqlalchemy import Connection, select, update
 
 from postroom import metrics
+from postroom.accounts_watch import Accounts
 from postroom.broker.publisher import Outgoing, Publisher, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, Verdict
 from postroom.clock import Clock

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from postroom.accounts_watch import Accounts
 from sqlalchemy import Connection
 
 from postroom import metrics
 from postroom.account import Account
+from postroom.accounts_watch import Accounts
 from postroom.broker.publisher import Outgoing, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.clock import Clock
