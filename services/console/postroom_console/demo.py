@@ -65,7 +65,8 @@ def _run(folder: Path) -> int:
         rehearsal.explain(error)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    ending.begin()
-    rehearsal.stop()
+    finally:
+        ending.begin()
+        rehearsal.stop()
     page.step(*_VERDICTS[code])
     return code
