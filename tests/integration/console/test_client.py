@@ -23,7 +23,7 @@ ASKED: dict[str, Any] = {
 
 def next_about(approval_id: str, events: Iterator[Envelope[Any]]) -> str:
     """The type of the next event about this approval."""
-    return next(each.message.TYPE for each in events if each.message.approval_id == approval_id)
+    return next(str(each.message.TYPE) for each in events if each.message.approval_id == approval_id)
 
 
 def test_a_request_is_accepted_and_pending(client: Client, new_id: str) -> None:
