@@ -20,7 +20,7 @@ from postroom_sender.patience import Patience
 from postroom_sender.recorder import SERVICE
 from postroom_sender.round import Paces, RoundParts
 from postroom_sender.send import Sending
-from postroom_sender.standing import Standings
+from postroom_sender.standing import Standings, show
 
 SWEEP_INTERVAL_S = 2.0
 ACCOUNTS_INTERVAL_S = 2.0
@@ -39,6 +39,7 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     store = Store(settings.store)
     stack.callback(store.close)
     check_schema(store)
+    show(store)
     accounts = Accounts(settings.accounts)
     patience = patience or Patience()
     connections = Connections()

@@ -36,7 +36,7 @@ class Dialogue:
             Lost: not all of them could be handed over; the last one certainly was not.
         """
         try:
-            self._sock.settimeout(timeout_s)
+            self._wait_at_most(timeout_s)
             self._sock.sendall(data)
         except OSError as error:
             raise Lost(f"the connection broke while writing: {explained(error)}") from error
@@ -52,6 +52,7 @@ class Dialogue:
 
     def lines(self, timeout_s: float) -> tuple[Reply, list[bytes]]:
         """The next reply with its raw lines. Raises Lost."""
+        self._wait_at_most(timeout_s)
         deadline = time.monotonic() + timeout_s
         found: list[bytes] = []
         reply: Reply | None = None
@@ -70,7 +71,7 @@ class Dialogue:
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(0)) and self._has_words()
 
     def start_tls(self, context: ssl.SSLContext, host: str, timeout_s: float) -> None:
         """Encrypt from here on; the certificate is checked for `host` as the context says.
@@ -88,6 +89,20 @@ class Dialogue:
         """Close without a word."""
         self._sock.close()
 
+    def _has_words(self) -> bool:
+        # Under TLS, what there is to read may be the protocol's own, such as a session ticket (RFC 8446).
+        waited_s = self._sock.gettimeout()
+        self._sock.settimeout(0)
+        try:
+            self._buffer += self._sock.recv(_READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        finally:
+            self._sock.settimeout(waited_s)
+        return True
+
     def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > _MAX_LINE_BYTES:
@@ -96,12 +111,19 @@ class Dialogue:
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         return line.rstrip(b"\r")
 
+    def _wait_at_most(self, timeout_s: float) -> None:
+        # Each change is a system call; most calls wait as long as the one before.
+        if self._sock.gettimeout() != timeout_s:
+            self._sock.settimeout(timeout_s)
+
     def _read(self, deadline: float) -> bytes:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise Lost("the server does not answer in time")
-        try:
+        # The first piece of an answer may take the whole time; the more there are, the less is left.
+        if left_s < 0.9 * (self._sock.gettimeout() or 0):
             self._sock.settimeout(left_s)
+        try:
             data = self._sock.recv(_READ_BYTES)
         except TimeoutError as error:
             raise Lost("the server does not answer in time") from error

@@ -23,16 +23,16 @@ from postroom_sender.tls import tls_context
 
 MAX_MAILS = 100
 IDLE_CHECK_S = 30.0
+ONE_WRITE_BYTES = 16_000  # of content that goes out together with its dot: one TLS record
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long is waited for what (seconds). RFC 5321 section 4.5.3.2 wants ten minutes after the dot."""
+    """How long is waited for what (seconds). RFC 5321 section 4.5.3.2 wants ten minutes for the dot."""
 
     connect_s: float = 10.0
     command_s: float = 60.0
-    content_s: float = 180.0
     dot_s: float = 600.0
     quit_s: float = 2.0
 
@@ -88,7 +88,7 @@ class Session:
             self._abandon()
             return Outcome(Result.RETRY, "connection_lost", str(lost))
         if outcome is None:
-            outcome = self._final_dot()
+            outcome = self._final_answer()
         self.mails += 1
         self._used_at = time.monotonic()
         if outcome.code == 421:
@@ -207,9 +207,14 @@ class Session:
         return first
 
     def _content(self, mail: Composed) -> Outcome | None:
-        """Everything up to the final dot. Raises Lost: then the server cannot have taken the mail."""
-        self._dialogue.write(stuffed(mail.content), self._timeouts.content_s)
+        """The content and the final dot. Raises Lost: then the server cannot have got the dot."""
+        content = stuffed(mail.content)
+        if len(content) > ONE_WRITE_BYTES:
+            self._dialogue.write(content, self._timeouts.dot_s)
+            content = b""
+        # The server may have closed, or refuse what it has seen so far: then there is no dot.
         if not self._dialogue.spoke_early():
+            self._dialogue.write(content + b".\r\n", self._timeouts.dot_s)
             return None
         reply = self._dialogue.reply(self._timeouts.command_s)
         self._abandon()
@@ -217,12 +222,7 @@ class Session:
             raise Lost("the server answered before the mail was complete")
         return judge("dot", reply)
 
-    def _final_dot(self) -> Outcome:
-        try:
-            self._write(".\r\n")
-        except Lost as lost:
-            self._abandon()
-            return Outcome(Result.RETRY, "connection_lost", str(lost))
+    def _final_answer(self) -> Outcome:
         try:
             reply = self._dialogue.reply(self._timeouts.dot_s)
         except Lost as lost:

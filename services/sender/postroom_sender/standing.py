@@ -13,7 +13,7 @@ from postroom import metrics
 from postroom.account import Account
 from postroom.clock import Clock
 from postroom.messages import AccountStatusChanged
-from postroom.store.engine import upsert
+from postroom.store.engine import Store, upsert
 from postroom.store.schema import account_status
 from postroom_sender.outcome import Outcome, Scope
 from postroom_sender.patience import Patience
@@ -87,6 +87,14 @@ class Standings:
         with self._lock:
             self._by_name[account.name] = standing
         return standing
+
+
+def show(store: Store) -> None:
+    """Set the metric to what was recorded last: a red account stays visible over a restart."""
+    with store.read() as connection:
+        query = select(account_status.c.account, account_status.c.colour).where(account_status.c.side == SIDE)
+        for row in connection.execute(query):
+            metrics.account_red.labels(account=row.account, side=SIDE).set(row.colour == "red")
 
 
 def record(connection: Connection, standing: Standing) -> AccountStatusChanged | None:
