@@ -54,6 +54,8 @@ def _quoted(text: object) -> object:
 
 
 def _quoted_line(text: object) -> object:
+    if isinstance(text, str) and len(text) <= MAX_QUOTED_CHARS and text.isascii() and text.isprintable():
+        return " ".join(text.split())
     clean = _quoted(text)
     return " ".join(clean.split())[:MAX_QUOTED_CHARS] if isinstance(clean, str) else clean
 

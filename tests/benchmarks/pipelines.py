@@ -51,7 +51,7 @@ def run_postroom(
         place.broker_url,
         place.store_url,
         servers.accounts(),
-        {"POSTROOM_TOKEN_KEYS": f"{key.key_id}:{key.secret.hex()}", "POSTROOM_LOG_LEVEL": "warning"},
+        {"POSTROOM_TOKEN_KEYS": f"{key.key_id}:{key.secret.hex()}"},
     )
     with stack:
         started = time.monotonic()

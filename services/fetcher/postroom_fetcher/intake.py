@@ -136,6 +136,16 @@ class Intake:
             self._progress.advance(visit.lease, visit.box, now_at, list(entries.values()))
         for mail in new:
             metrics.mails_fetched.labels(lane=lane(mail)).inc()
+        if new:
+            # A journey begins here: the mail's id is the correlation id of everything that follows from it.
+            logger.info(
+                "mails handed on",
+                extra={
+                    "account": visit.account.name,
+                    "folder": visit.box.folder,
+                    "correlation_ids": [entries[id(mail)].mail_id for mail in new],
+                },
+            )
 
     def _new(self, box: Box, mails: Sequence[Mail], uidvalidity: int) -> list[Mail]:
         known = self._progress.known_from_before(box, uidvalidity, (mail.sha256 for mail in mails))

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Connection, select, update
 
 from postroom import metrics
 from postroom.accounts_watch import Accounts
@@ -26,16 +25,41 @@ from postroom.messages import (
 )
 from postroom.reply_token import TokenKeys
 from postroom.store import Store, outbox
-from postroom.store.engine import insert_new
-from postroom.store.schema import approvals, approvers
-from postroom_processor.approval_states import read_states
+from postroom_processor.approval_states import (
+    Standing,
+    read_standing,
+    read_states,
+    save_asked,
+    save_cancelled,
+)
 from postroom_processor.follow_up import SOURCE
 from postroom_processor.receiving import SERVICE
 from postroom_processor.requests import Asked, Refusal, ask, content_hash, deadline_of, refuse
 
 logger = logging.getLogger(__name__)
 
-Answer = Callable[[Connection, Envelope[Any], datetime], Sequence[Outgoing]]
+
+@dataclass
+class Desk:
+    """The requests that a batch of commands is about: how they stand, and what is to be written."""
+
+    standing: dict[str, Standing]
+    asked: list[tuple[dict[str, Any], Sequence[Asked]]] = field(default_factory=list)
+    cancelled: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, row: dict[str, Any], asked: Sequence[Asked]) -> None:
+        """Note a new request."""
+        self.asked.append((row, asked))
+        standing = Standing(row["account"], row["content_hash"], row["state"], row["deadline"])
+        self.standing[row["id"]] = standing
+
+    def cancel(self, approval_id: str, reason: str) -> None:
+        """Note that a request is withdrawn."""
+        self.cancelled[approval_id] = reason
+        self.standing[approval_id] = replace(self.standing[approval_id], state="cancelled")
+
+
+Answer = Callable[[Desk, Envelope[Any], datetime], Sequence[Outgoing]]
 
 
 class Commands:
@@ -82,63 +106,51 @@ class Commands:
             return
         messages: list[Outgoing] = []
         with self._store.write() as connection:
+            desk = Desk(read_standing(connection, [each.envelope.message.id for each in deliveries]))
             for delivery in deliveries:
                 answer = self._answers[type(delivery.envelope.message)]
-                messages += answer(connection, delivery.envelope, now)
+                messages += answer(desk, delivery.envelope, now)
+            save_asked(connection, desk.asked)
+            save_cancelled(connection, desk.cancelled, now)
             outbox.add(connection, SERVICE, messages, now)
         metrics.unheard.inc(self._relay.publish(messages).unheard)
 
-    def _request(
-        self, connection: Connection, envelope: Envelope[ApprovalRequest], now: datetime
-    ) -> Sequence[Outgoing]:
-        request = envelope.message
+    def _request(self, desk: Desk, envelope: Envelope[ApprovalRequest], now: datetime) -> Sequence[Outgoing]:
+        request, digest = envelope.message, content_hash(envelope.message)
+        standing = desk.standing.get(request.id)
+        if standing is not None and standing.content_hash != digest:
+            return self._refused(envelope, Refusal("id", f"{request.id!r} is the id of another request"), now)
+        if standing is not None:
+            return [self._told(envelope, _requested(request, standing.deadline), now)]
         refusal = refuse(request, self._accounts.get(request.account), now)
-        digest = content_hash(request)
-        row = connection.execute(select(approvals).where(approvals.c.id == request.id)).one_or_none()
-        if row is not None:
-            if row.content_hash != digest:
-                return self._refused(
-                    envelope, Refusal("id", f"{request.id!r} is the id of another request"), now
-                )
-            return [self._told(envelope, _requested(request, row.deadline), now)]
         if refusal is not None:
             return self._refused(envelope, refusal, now)
         asked = ask(request, self._keys, now)
-        _record(connection, envelope, asked, digest, now)
+        desk.ask(_row(envelope, digest, now), asked)
         metrics.approvals.labels(result="requested").inc()
         _log(envelope, "approval requested", request.id)
-        mails = [
-            outgoing(
-                envelop(
-                    each.mail,
-                    source=SOURCE,
-                    now=now,
-                    message_id=derive_id("mail.send", each.mail.id),
-                    cause=envelope,
-                ),
-                self._shards,
-            )
-            for each in asked
-        ]
+        mails = [self._mail(envelope, each, now) for each in asked]
         return [*mails, self._told(envelope, _requested(request, deadline_of(request, now)), now)]
 
-    def _cancel(
-        self, connection: Connection, envelope: Envelope[ApprovalCancel], now: datetime
-    ) -> Sequence[Outgoing]:
+    def _mail(self, cause: Envelope[Any], asked: Asked, now: datetime) -> Outgoing:
+        message_id = derive_id("mail.send", asked.mail.id)
+        return outgoing(
+            envelop(asked.mail, source=SOURCE, now=now, message_id=message_id, cause=cause), self._shards
+        )
+
+    def _cancel(self, desk: Desk, envelope: Envelope[ApprovalCancel], now: datetime) -> Sequence[Outgoing]:
         cancel = envelope.message
-        row = connection.execute(
-            update(approvals)
-            .where(approvals.c.id == cancel.id, approvals.c.state.in_(("pending", "cancelled")))
-            .values(state="cancelled", decided_at=now, comment=cancel.reason)
-            .returning(approvals.c.account)
-        ).one_or_none()
-        if row is None:
-            state = connection.execute(select(approvals.c.state).where(approvals.c.id == cancel.id)).scalar()
-            reason = f"the request is {state} already" if state else f"there is no request {cancel.id!r}"
+        standing = desk.standing.get(cancel.id)
+        if standing is None:
+            return self._refused(envelope, Refusal("id", f"there is no request {cancel.id!r}"), now)
+        if standing.state not in ("pending", "cancelled"):
+            reason = f"the request is {standing.state} already"
             return self._refused(envelope, Refusal("id", reason), now)
-        metrics.approvals.labels(result="cancelled").inc()
-        _log(envelope, "approval cancelled", cancel.id)
-        event = ApprovalCancelled(account=row.account, approval_id=cancel.id, reason=cancel.reason)
+        if standing.state == "pending":
+            desk.cancel(cancel.id, cancel.reason)
+            metrics.approvals.labels(result="cancelled").inc()
+            _log(envelope, "approval cancelled", cancel.id)
+        event = ApprovalCancelled(account=standing.account, approval_id=cancel.id, reason=cancel.reason)
         return [self._told(envelope, event, now)]
 
     def _query(self, deliveries: Sequence[Delivery], now: datetime) -> None:
@@ -179,45 +191,22 @@ def _requested(request: ApprovalRequest, deadline: datetime) -> ApprovalRequeste
     )
 
 
-def _record(
-    connection: Connection,
-    envelope: Envelope[ApprovalRequest],
-    asked: Sequence[Asked],
-    digest: str,
-    now: datetime,
-) -> None:
+def _row(envelope: Envelope[ApprovalRequest], digest: str, now: datetime) -> dict[str, Any]:
     request = envelope.message
-    connection.execute(
-        approvals.insert(),
-        {
-            "id": request.id,
-            "account": request.account,
-            "subject": request.subject,
-            "body": request.body,
-            "choices": list(request.choices),
-            "requester": request.requester,
-            "content_hash": digest,
-            "state": "pending",
-            "requested_at": now,
-            "deadline": deadline_of(request, now),
-            "correlation_id": envelope.correlation_id,
-            "traceparent": envelope.traceparent,
-        },
-    )
-    insert_new(
-        connection,
-        approvers,
-        [
-            {
-                "approval_id": request.id,
-                "address": each.claim.approver,
-                "position": each.position,
-                "token_ref": each.token_ref,
-                "expires_at": each.claim.expires_at,
-            }
-            for each in asked
-        ],
-    )
+    return {
+        "id": request.id,
+        "account": request.account,
+        "subject": request.subject,
+        "body": request.body,
+        "choices": list(request.choices),
+        "requester": request.requester,
+        "content_hash": digest,
+        "state": "pending",
+        "requested_at": now,
+        "deadline": deadline_of(request, now),
+        "correlation_id": envelope.correlation_id,
+        "traceparent": envelope.traceparent,
+    }
 
 
 def _log(envelope: Envelope[Any], event: str, approval_id: str, **more: str) -> None:

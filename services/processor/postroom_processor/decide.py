@@ -77,64 +77,77 @@ class Outcome:
     until: datetime | None = None
 
 
-Rule = Callable[[Examined, Facts], Outcome | None]
+@dataclass(frozen=True)
+class Case:
+    """A mail before the rules. `proven`: the record of its token if we made it for exactly this claim."""
+
+    examined: Examined
+    facts: Facts
+    proven: TokenRecord | None
+
+
+Rule = Callable[[Case], Outcome | None]
 
 
 def decide(examined: Examined, facts: Facts) -> tuple[Outcome, Facts]:
     """The outcome of a mail, and the facts as the next mail of the batch finds them."""
-    outcome = next(outcome for rule in RULES if (outcome := rule(examined, facts)) is not None)
+    case = Case(examined, facts, _proven(examined, facts))
+    outcome = next(outcome for rule in RULES if (outcome := rule(case)) is not None)
     if outcome.kind == "decided" and outcome.record and isinstance(outcome.verdict, Decided):
         return outcome, facts.decided(outcome.record, outcome.verdict.choice)
-    if outcome.kind in _COUNTED and not _proven(examined, facts):
+    # A proven reply has an allowance of its own, a denied or automatic mail costs next to nothing.
+    if outcome.kind == "accepted" and case.proven is None:
         return outcome, replace(facts, window=facts.window.taken())
     return outcome, facts
 
 
-def _denied(examined: Examined, _facts: Facts) -> Outcome | None:
-    if examined.denied_by is None:
+def _denied(case: Case) -> Outcome | None:
+    if case.examined.denied_by is None:
         return None
-    return Outcome("denied", f"deny list: {examined.denied_by}")
+    return Outcome("denied", f"deny list: {case.examined.denied_by}")
 
 
-def _automatic(examined: Examined, _facts: Facts) -> Outcome | None:
+def _automatic(case: Case) -> Outcome | None:
     """Programs decide nothing and get no answer. A list's mail without a token is mail like any other."""
-    if examined.automatic is None or (examined.automatic == "list" and not examined.tokens):
+    if case.examined.automatic is None or (case.examined.automatic == "list" and not case.examined.tokens):
         return None
-    return Outcome("ignored", f"not written by a person: {examined.automatic}")
+    return Outcome("ignored", f"not written by a person: {case.examined.automatic}")
 
 
-def _contradictory(examined: Examined, facts: Facts) -> Outcome | None:
+def _contradictory(case: Case) -> Outcome | None:
     """Carriers that disagree prove nothing. The same claim signed with two keys is no disagreement."""
-    refs = {token.ref for token in examined.tokens}
-    if len(refs) > 1 and any(ref in facts.records for ref in refs):
+    refs = {token.ref for token in case.examined.tokens}
+    if len(refs) > 1 and any(ref in case.facts.records for ref in refs):
         return Outcome("quarantined", "it carries reply tokens of different requests or approvers")
     return None
 
 
-def _unproven(examined: Examined, facts: Facts) -> Outcome | None:
+def _unproven(case: Case) -> Outcome | None:
     """A token that the store knows and that is not what we signed was tampered with."""
-    known = [token for token in examined.tokens if token.ref in facts.records]
-    if known and not any(_verified(token, facts) for token in known):
+    known = any(token.ref in case.facts.records for token in case.examined.tokens)
+    if known and case.proven is None:
         return Outcome("held", "its reply token is not one that Postroom made")
     return None
 
 
-def _not_the_approver(examined: Examined, facts: Facts) -> Outcome | None:
+def _not_the_approver(case: Case) -> Outcome | None:
     """A token proves which request is meant, the sender who answers: both must be the approver's."""
-    record = _proven(examined, facts)
+    record = case.proven
     if record is None:
         return None
-    if record.account != examined.received.account:
+    if record.account != case.examined.received.account:
         return Outcome("held", f"it came to another account than the request's, {record.account}", record)
-    if examined.sender is None:
+    if case.examined.sender is None:
         return Outcome("held", "it has not exactly one sender that can be read", record)
-    if not same_address(examined.sender, record.claim.approver):
-        return Outcome("held", f"it came from {examined.sender}, asked was {record.claim.approver}", record)
+    if not same_address(case.examined.sender, record.claim.approver):
+        return Outcome(
+            "held", f"it came from {case.examined.sender}, asked was {record.claim.approver}", record
+        )
     return None
 
 
-def _late(examined: Examined, facts: Facts) -> Outcome | None:
-    record = _proven(examined, facts)
+def _late(case: Case) -> Outcome | None:
+    record = case.proven
     if record is None:
         return None
     if record.state == "decided" and record.decided_at is not None:
@@ -142,36 +155,36 @@ def _late(examined: Examined, facts: Facts) -> Outcome | None:
         return Outcome("ignored", f"already decided by {record.decided_by} at {when}", record)
     if record.state != "pending":
         return Outcome("ignored", f"the request is {record.state}", record)
-    if facts.now > record.claim.expires_at:
+    if case.facts.now > record.claim.expires_at:
         return Outcome("ignored", "the request's deadline is over", record)
     return None
 
 
-def _truncated(examined: Examined, facts: Facts) -> Outcome | None:
-    record = _proven(examined, facts)
-    if record is None or not examined.received.truncated:
+def _truncated(case: Case) -> Outcome | None:
+    record = case.proven
+    if record is None or not case.examined.received.truncated:
         return None
     return Outcome("held", "it is too large to be read whole", record)
 
 
-def _reply(examined: Examined, facts: Facts) -> Outcome | None:
-    record = _proven(examined, facts)
+def _reply(case: Case) -> Outcome | None:
+    record = case.proven
     if record is None:
         return None
-    verdict = read_verdict(own_text(examined.mail), record.choices)
+    verdict = read_verdict(own_text(case.examined.mail), record.choices)
     if isinstance(verdict, Unclear):
         return Outcome("unclear", verdict.reason_code, record, verdict)
     return Outcome("decided", verdict.choice, record, verdict)
 
 
-def _over_the_limit(_examined: Examined, facts: Facts) -> Outcome | None:
-    if facts.window.has_room:
+def _over_the_limit(case: Case) -> Outcome | None:
+    if case.facts.window.has_room:
         return None
-    reason = f"over the limit of {facts.window.limit} mails in {facts.window.length_s} s"
-    return Outcome("deferred", reason, until=facts.window.ends_at)
+    reason = f"over the limit of {case.facts.window.limit} mails in {case.facts.window.length_s} s"
+    return Outcome("deferred", reason, until=case.facts.window.ends_at)
 
 
-def _accepted(_examined: Examined, _facts: Facts) -> Outcome | None:
+def _accepted(_case: Case) -> Outcome | None:
     return Outcome("accepted", "")
 
 
@@ -187,8 +200,6 @@ RULES: tuple[Rule, ...] = (
     _over_the_limit,
     _accepted,
 )
-# A proven reply has an allowance of its own, a denied or automatic mail costs next to nothing.
-_COUNTED: frozenset[OutcomeKind] = frozenset({"accepted"})
 
 
 def _proven(examined: Examined, facts: Facts) -> TokenRecord | None:

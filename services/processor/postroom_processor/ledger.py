@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from postroom.account import Account
 from postroom.reply_token import TokenClaim
@@ -68,24 +68,17 @@ def save_outcomes(connection: Connection, handled: Sequence[Handled], now: datet
     return insert_new(connection, mails, rows, key="mail_id")
 
 
-def save_decision(connection: Connection, handled: Handled, now: datetime) -> bool:
-    """Record a decision; False if the request is not pending any more."""
-    record, verdict = handled.outcome.record, handled.outcome.verdict
-    assert record is not None
-    assert isinstance(verdict, Decided)
-    changed = connection.execute(
+def save_decisions(connection: Connection, handled: Sequence[Handled], now: datetime) -> bool:
+    """Record decisions; False if one of the requests is not pending any more."""
+    rows = [_decision_row(each) for each in sorted(handled, key=_approval_id)]
+    if not rows:
+        return True
+    statement = (
         update(approvals)
-        .where(approvals.c.id == record.claim.approval_id, approvals.c.state == "pending")
-        .values(
-            state="decided",
-            decision=verdict.choice,
-            decided_by=record.claim.approver,
-            comment=verdict.comment,
-            mail_id=handled.envelope.id,
-            decided_at=now,
-        )
+        .where(approvals.c.id == bindparam("request"), approvals.c.state == "pending")
+        .values(state="decided", decided_at=now)
     )
-    return changed.rowcount == 1
+    return connection.execute(statement, rows).rowcount == len(rows)
 
 
 def may_help(connection: Connection, approval_id: str, approver: str, now: datetime) -> bool:
@@ -109,6 +102,24 @@ def _record(row: Row[tuple[object, ...]]) -> TokenRecord:
         correlation_id=row.correlation_id,
         traceparent=row.traceparent,
     )
+
+
+def _approval_id(handled: Handled) -> str:
+    assert handled.outcome.record is not None
+    return handled.outcome.record.claim.approval_id
+
+
+def _decision_row(handled: Handled) -> dict[str, object]:
+    record, verdict = handled.outcome.record, handled.outcome.verdict
+    assert record is not None
+    assert isinstance(verdict, Decided)
+    return {
+        "request": record.claim.approval_id,
+        "decision": verdict.choice,
+        "decided_by": record.claim.approver,
+        "comment": verdict.comment,
+        "mail_id": handled.envelope.id,
+    }
 
 
 def _mail_row(handled: Handled, now: datetime) -> dict[str, object]:

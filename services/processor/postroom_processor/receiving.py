@@ -129,9 +129,9 @@ class ReceivedMail:
         final = [each for each in handled if each.outcome.kind != "deferred"]
         if len(ledger.save_outcomes(connection, final, now)) != len(final):
             raise Transient("another processor has just handled some of these mails")
-        for each in final:
-            if each.outcome.kind == "decided" and not ledger.save_decision(connection, each, now):
-                raise Transient("another processor has just decided this request")
+        decided = [each for each in final if each.outcome.kind == "decided"]
+        if not ledger.save_decisions(connection, decided, now):
+            raise Transient("another processor has just decided one of these requests")
         return [*self._help(connection, final, now), *tidy_commands(final, now)]
 
     def _help(self, connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
@@ -184,17 +184,16 @@ def _observe(handled: Sequence[Handled], now: datetime) -> None:
             continue
         metrics.mail_age.labels(outcome=kind).observe(max(0.0, (now - received.arrived_at).total_seconds()))
         record = each.outcome.record
-        level = logging.DEBUG if kind == "accepted" else logging.INFO
-        if logger.isEnabledFor(level):
-            logger.log(
-                level,
-                "mail handled",
-                extra={
-                    "correlation_id": record.correlation_id if record else each.envelope.correlation_id,
-                    "mail_id": each.envelope.id,
-                    "account": received.account,
-                    "outcome": kind,
-                    "reason": each.outcome.reason,
-                    "approval_id": record.claim.approval_id if record else None,
-                },
-            )
+        # Ordinary mail is the bulk and has its row in the store; what concerns a request is told here too.
+        logger.log(
+            logging.DEBUG if kind == "accepted" else logging.INFO,
+            "mail handled",
+            extra={
+                "correlation_id": record.correlation_id if record else each.envelope.correlation_id,
+                "mail_id": each.envelope.id,
+                "account": received.account,
+                "outcome": kind,
+                "reason": each.outcome.reason,
+                "approval_id": record.claim.approval_id if record else None,
+            },
+        )

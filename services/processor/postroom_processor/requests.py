@@ -72,11 +72,13 @@ def deadline_of(request: ApprovalRequest, now: datetime) -> datetime:
 
 
 def content_hash(request: ApprovalRequest) -> str:
-    """What people are asked to decide about, as one hash: changed content is another request."""
+    """What people are asked to decide about, and who, as one hash: changed content is another request.
+
+    The deadline is not part of it: a pipeline that asks again "for two days from now" asks the same.
+    """
     content = request.model_dump(mode="json", include={"account", "subject", "body", "choices", "requester"})
     people = sorted(approver.casefold() for approver in request.approvers)
-    deadline = request.deadline.isoformat() if request.deadline else None
-    canonical = json.dumps([content, people, deadline], sort_keys=True, ensure_ascii=False)
+    canonical = json.dumps([content, people], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

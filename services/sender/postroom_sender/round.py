@@ -138,7 +138,7 @@ class Round:
         finding = find(task.job, tries, outcome, patience=patience, now=self._parts.clock(), wait_s=wait_s)
         self._findings.append(finding)
         logger.log(
-            logging.DEBUG if outcome.result is Result.SENT else logging.WARNING,
+            logging.INFO if outcome.result is Result.SENT else logging.WARNING,
             "mail %s",
             finding.settled.state,
             extra={

@@ -297,6 +297,8 @@ def test_a_request_is_refused_with_the_field_named(
 def test_the_same_id_is_the_same_request_or_refused(bench: Bench) -> None:
     bench.request()
     assert [each.TYPE for each in _events(bench, bench.request)] == ["approval.requested"]
+    again = _events(bench, lambda: bench.request(deadline=NOW + timedelta(days=3)))
+    assert [each.TYPE for each in again] == ["approval.requested"]
     (refused,) = _events(bench, lambda: bench.request(subject="Another release"))
     assert (refused.TYPE, refused.field) == ("approval.refused", "id")  # type: ignore[attr-defined]
     assert len(bench.sends()) == 1
