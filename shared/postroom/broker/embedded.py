@@ -40,10 +40,9 @@ from postroom.broker.embedded_queue import (
 )
 from postroom.broker.embedded_routing import NoExchange
 from postroom.broker.embedded_session import BEAT_S
+from postroom.broker.embedded_watch import Watch, watch
 
 SCHEME = "embedded"
-POLL_S = 0.025
-"""How often others' commits are looked for; a message waits half of it on average."""
 REAP_S = 1.0
 TAKE_LIMIT = 500
 PUT_LIMIT = 1_000
@@ -424,6 +423,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]
     def __init__(self, client: Any, **options: Any) -> None:
         super().__init__(client, **options)
         self._file: BrokerFile | None = None
+        self._watch: Watch | None = None
         self._settled: list[Place] = []
         self._seen = -1
         self._expiry: float | None = None
@@ -444,7 +444,9 @@ class Transport(virtual.Transport):  # type: ignore[misc]
     def establish_connection(self) -> "Transport":
         """Open the file."""
         options = self.client.transport_options
-        self._file = BrokerFile(Path(options["path"]), options.get("name", ""))
+        path = Path(options["path"])
+        self._file = BrokerFile(path, options.get("name", ""))
+        self._watch = watch(path)
         self._beat_at = time.monotonic() + BEAT_S
         return self
 
@@ -463,6 +465,9 @@ class Transport(virtual.Transport):  # type: ignore[misc]
         if self._file is None:
             return
         file = self._file
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         try:
             for channel in list(self.channels):
                 channel.close()
@@ -515,14 +520,20 @@ class Transport(virtual.Transport):  # type: ignore[misc]
     def _sleep(self, deadline: float, poll: select.poll) -> bool:
         """Sleep until there may be work or the deadline; whether what is polled became readable.
 
-        An idle process spends its life in this loop: it looks for others' commits and at nothing else.
+        An idle process spends its life here: one thread looks for others' commits, for all connections.
         """
+        watched = self._watch
+        if watched is None:
+            raise errors.RecoverableConnectionError("connection already closed")
+        poll.register(watched, select.POLLIN)
         until = min(deadline, self._reap_at, self._beat_at)
         if self._expiry is not None:
             until = min(until, time.monotonic() + self._expiry - time.time())
-        changes, seen = self.file.changes, self._seen
-        while (rest_s := until - time.monotonic()) > 0 and changes() == seen:
-            if poll.poll(min(POLL_S, rest_s) * 1000):
+        while (rest_s := until - time.monotonic()) > 0 and self.file.changes() == self._seen:
+            readable = {fileno for fileno, _ in poll.poll(rest_s * 1000)}
+            if watched.fileno() in readable:
+                watched.seen()
+            if readable - {watched.fileno()}:
                 return True
         return False
 

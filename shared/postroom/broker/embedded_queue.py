@@ -17,6 +17,7 @@ from typing import Any
 from postroom.broker.embedded_routing import NoExchange, Routes
 from postroom.broker.embedded_schema import open_database
 from postroom.broker.embedded_session import LEASE_S, Session, is_over, machine, own_start_mark
+from postroom.broker.embedded_watch import tell
 from postroom.topology import DELIVERY_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class BrokerFile:
     def close(self) -> None:
         """End the session: what it leased goes back, what it owned is deleted."""
         try:
-            with self._transaction():
+            with self._telling():
                 self._end_session(self.session)
         finally:
             self._database.close()
@@ -145,7 +146,7 @@ class BrokerFile:
 
     def delete_queue(self, name: str) -> int:
         """Delete the queue with all that is in it; returns how many messages that were."""
-        with self._transaction():
+        with self._telling():
             queue = self._find_queue(name)
             return 0 if queue is None else self._drop_queue(queue)
 
@@ -218,7 +219,7 @@ class BrokerFile:
         Raises:
             NoExchange: One names an exchange that does not exist; then none is stored.
         """
-        with self._transaction():
+        with self._telling():
             routes = self._current_routes()
             targets = [routes.targets(each.exchange, each.routing_key) for each in messages]
             self._insert(
@@ -251,13 +252,13 @@ class BrokerFile:
 
     def give_back(self, places: Iterable[Place]) -> None:
         """Put leased messages back at their old positions."""
-        with self._transaction():
+        with self._telling():
             self._check_session()
             self._release("queue = ? AND id = ?", places)
 
     def dead_letter(self, places: Sequence[Place]) -> None:
         """Move leased messages to their queue's dead-letter exchange; without one they are deleted."""
-        with self._transaction():
+        with self._telling():
             self._check_session()
             self._move_out(places)
 
@@ -280,7 +281,7 @@ class BrokerFile:
 
     def expire(self) -> int:
         """Move expired messages to where their queues say; returns how many."""
-        with self._transaction():
+        with self._telling():
             places = self._database.execute(
                 "SELECT queue, id FROM message WHERE expires_at <= ? AND session IS NULL"
                 " ORDER BY expires_at, id LIMIT ?",
@@ -294,7 +295,7 @@ class BrokerFile:
         over = [each for each in self._sessions() if each.id != self.session and self._is_over(each)]
         if not over:
             return 0
-        with self._transaction():
+        with self._telling():
             for each in over:
                 logger.warning(
                     "a process on the embedded broker is gone, its messages go back",
@@ -304,6 +305,13 @@ class BrokerFile:
         return len(over)
 
     # Parts of transactions
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """A transaction that makes messages available: other processes hear of it."""
+        with self._transaction():
+            yield
+        tell(self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
