@@ -8,12 +8,12 @@ A client is for one thread at a time. What it listens to comes through queues na
 of them but those of `events(queue=…)` go with the connection.
 """
 
-import json
 import logging
 import random
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
@@ -124,8 +124,8 @@ class Client:
             TimeoutError: No processor answered in time; the request is in the queue and will be handled.
         """
         command = request or build_request(**fields)
-        content = json.dumps(command.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        command_id = derive_id(command.TYPE, command.id, content)
+        # A new one for every call: what is asked again shall be answered again.
+        command_id = str(uuid.uuid4())
         with self._listen(ApprovalRequested, ApprovalRefused) as subscription:
             self._send(command, command_id)
             for envelope in subscription.until(time.monotonic() + wait_accepted_s):

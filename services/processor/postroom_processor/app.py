@@ -13,7 +13,7 @@ from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import Store, inbox
+from postroom.store import Store, attempts, inbox
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
@@ -93,6 +93,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         before = utc_now() - timedelta(days=settings.retention_days)
         with store.write() as connection:
             inbox.forget_before(connection, SERVICE, before)
+            attempts.forget_before(connection, before)
         spool.remove_before(before.timestamp())
         return False
 

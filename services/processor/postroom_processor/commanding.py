@@ -24,7 +24,7 @@ from postroom.messages import (
     derive_id,
 )
 from postroom.reply_token import TokenKeys
-from postroom.store import Store, outbox
+from postroom.store import Store, inbox, outbox
 from postroom_processor.approval_states import (
     Standing,
     read_standing,
@@ -105,11 +105,13 @@ class Commands:
         if not deliveries:
             return
         messages: list[Outgoing] = []
+        commands = {each.envelope.id: each.envelope for each in deliveries}
         with self._store.write() as connection:
-            desk = Desk(read_standing(connection, [each.envelope.message.id for each in deliveries]))
-            for delivery in deliveries:
-                answer = self._answers[type(delivery.envelope.message)]
-                messages += answer(desk, delivery.envelope, now)
+            # What the broker delivers again was answered: by this outbox, or by the sweeper.
+            new = inbox.take_new(connection, SERVICE, list(commands), now)
+            desk = Desk(read_standing(connection, [each.message.id for each in commands.values()]))
+            for envelope in (each for each in commands.values() if each.id in new):
+                messages += self._answers[type(envelope.message)](desk, envelope, now)
             save_asked(connection, desk.asked)
             save_cancelled(connection, desk.cancelled, now)
             outbox.add(connection, SERVICE, messages, now)

@@ -304,6 +304,18 @@ def test_the_same_id_is_the_same_request_or_refused(bench: Bench) -> None:
     assert len(bench.sends()) == 1
 
 
+def test_a_command_that_is_delivered_again_is_answered_once(bench: Bench) -> None:
+    request = ApprovalRequest(id="r-1", account="release", approvers=("anna@corp.example",), subject="S")
+
+    def deliver_three_times() -> None:
+        for _ in range(3):
+            bench.command(request, "the same id")
+
+    events = _events(bench, deliver_three_times)
+    assert [each.TYPE for each in events] == ["approval.requested"]
+    assert len(bench.sends()) == 1
+
+
 def test_a_cancelled_request_cannot_be_decided(bench: Bench) -> None:
     bench.request()
     address = bench.reply_address()
