@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from postroom.store.migrate import check_schema
 from postroom.store.schema import account_status
 from postroom_console.terminal import make_console
 
-_NEVER = {"colour": "grey", "sentence": "never tried", "since": None}
+_NEVER = {"colour": "grey", "sentence": "never tried", "since": None, "next_try_at": None}
 _STYLES = {"grey": "dim", "green": "green", "red": "red bold"}
 
 
@@ -77,10 +78,14 @@ def _rows(accounts: Sequence[Account], found: Sequence[Mapping[str, Any]]) -> li
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("ACCOUNT", "SIDE", "STATUS", "SINCE", ""):
+    for column in ("ACCOUNT", "SIDE", "STATUS", "SINCE", "NEXT TRY", ""):
         table.add_column(column, overflow="fold")
     for row in rows:
-        since = row["since"].astimezone().strftime("%Y-%m-%d %H:%M:%S") if row["since"] else ""
         status = Text(row["colour"], style=_STYLES[row["colour"]])
-        table.add_row(row["account"], row["side"], status, since, row["sentence"])
+        since, next_try = _local(row["since"], "%Y-%m-%d %H:%M:%S"), _local(row["next_try_at"], "%H:%M:%S")
+        table.add_row(row["account"], row["side"], status, since, next_try, row["sentence"])
     return table
+
+
+def _local(moment: datetime | None, form: str) -> str:
+    return moment.astimezone().strftime(form) if moment else ""

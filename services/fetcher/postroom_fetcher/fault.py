@@ -83,8 +83,8 @@ def login_error(place: Place, error: Exception) -> PostroomError:
         return Unavailable("throttled", f"{place} does not take log-ins at the moment: {said}")
     return Misconfigured(
         "auth_failed",
-        f"{place} refused user or password: {said}. Check imap.user and the secret behind imap.password; "
-        "some providers want an app password",
+        f"{place} refused user or password: {said.rstrip('.')}. "
+        "Check imap.user and the secret behind imap.password; some providers want an app password",
     )
 
 
@@ -146,8 +146,8 @@ def folder_missing(place: Place, error: Refused) -> Misconfigured:
     """The error for a folder that cannot be opened."""
     return Misconfigured(
         "folder_missing",
-        f"the folder {place.folder!r} cannot be opened: {error}. Check imap.folder; "
-        "`postroom accounts folders` lists what there is",
+        f"the folder {place.folder!r} cannot be opened: {str(error).rstrip('.')}. "
+        "Check imap.folder: its name must be spelled as the server spells it",
     )
 
 
