@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import imapclient
@@ -341,6 +342,8 @@ def _hanging_run(tmp_path: Path, server: str) -> Iterator[tuple[subprocess.Popen
             stdout=output,
             stderr=output,
             text=True,
+            # A shell's background job ignores SIGINT, and so would this run.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         ) as run,
     ):
         try:
