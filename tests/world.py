@@ -36,6 +36,15 @@ class World:
         assert user in {each.user for each in self.users.values()}
         return user
 
+    def tidied(self) -> bool:
+        """Whether every mailbox is as its account's setting says, all mail having been handled."""
+        deletes, moves, marks = (self.users[name].user for name in ("deletes", "moves", "marks"))
+        return (
+            not self.dovecot.flags(deletes)
+            and not self.dovecot.flags(moves)
+            and all("\\Seen" in each for each in self.dovecot.flags(marks).values())
+        )
+
 
 AFTER_PROCESSING: dict[str, dict[str, Any]] = {
     "deletes": {"after_processing": "delete", "dedicated": True},

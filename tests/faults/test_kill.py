@@ -39,7 +39,7 @@ def test_services_killed_in_the_middle_lose_nothing_and_decide_once(
             wait_until(lambda enough=enough: there.stack.outcomes() >= enough, 90, f"{enough} outcomes")  # type: ignore[misc]
             _kill(there, service)
         there.stack.wait_for_outcomes(REQUESTS + OTHERS, 90)
-        wait_until(lambda: _tidied(there), 90, "the mailboxes to be tidied", interval_s=0.3)
+        wait_until(there.tidied, 90, "the mailboxes to be tidied", interval_s=0.3)
         _check(there)
 
 
@@ -72,16 +72,6 @@ def _deliver(there: World, asked: dict[str, Asked]) -> None:
 def _kill(there: World, service: str) -> None:
     there.stack.kill(service)
     there.stack.start(service)
-
-
-def _tidied(there: World) -> bool:
-    deletes, moves, marks = (there.users[name].user for name in ("deletes", "moves", "marks"))
-    flags = there.dovecot.flags(marks)
-    return (
-        not there.dovecot.flags(deletes)
-        and not there.dovecot.flags(moves)
-        and all("\\Seen" in each for each in flags.values())
-    )
 
 
 def _check(there: World) -> None:
