@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.servers.aiosmtpd import Behaviour, SmtpServer
+from tests.servers.certificates import Certificate
 from tests.servers.dovecot import DovecotNode
 from tests.servers.node import Node
 from tests.servers.postfix import SmtpSink
@@ -30,10 +31,11 @@ class Nodes:
         self._need = need
         self._stack = stack
 
-    def rabbitmq(self, *, management: bool = False) -> RabbitNode:
-        """A RabbitMQ node; takes 5 to 9 s to start."""
+    def rabbitmq(self, *, management: bool = False, certificate: Certificate | None = None) -> RabbitNode:
+        """A RabbitMQ node, with a certificate for TLS as well; takes 5 to 9 s to start."""
         self._need("rabbitmq")
-        return self._started(RabbitNode(self._folder("rabbitmq"), management=management))
+        node = RabbitNode(self._folder("rabbitmq"), management=management, certificate=certificate)
+        return self._started(node)
 
     def postgresql(self) -> PostgresqlNode:
         """A PostgreSQL server."""

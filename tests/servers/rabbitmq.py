@@ -24,6 +24,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from tests.servers import containers
+from tests.servers.certificates import Certificate
 from tests.servers.node import Node
 from tests.servers.process import Command, Process, accepts, free_port
 from tests.servers.search import Recipe, Server, from_environment, program
@@ -118,8 +119,12 @@ ALL_PERMISSIONS = {"configure": ".*", "write": ".*", "read": ".*"}
 class RabbitNode(Node):
     """A RabbitMQ node of its own, for tests that stop, kill and restart it."""
 
-    def __init__(self, folder: Path, *, management: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, management: bool = False, certificate: Certificate | None = None
+    ) -> None:
         super().__init__(folder)
+        self._certificate = certificate
+        self._tls_port = free_port()
         self._port, self._epmd_port, self._distribution_port = (free_port() for _ in range(3))
         self._management_port = free_port() if management else None
         self._name = f"postroom-test-{uuid4().hex[:8]}@localhost"
@@ -135,6 +140,11 @@ class RabbitNode(Node):
     def url(self) -> str:
         """The AMQP URL of the default virtual host."""
         return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
+
+    @property
+    def tls_url(self) -> str:
+        """The same over TLS, for a node with a certificate; without a `cafile`."""
+        return f"amqps://guest:guest@localhost:{self._tls_port}/%2F"
 
     @property
     def management_url(self) -> str | None:
@@ -185,6 +195,10 @@ class RabbitNode(Node):
             configuration += "management.tcp.ip = 127.0.0.1\n"
             configuration += f"management.tcp.port = {self._management_port}\n"
             plugins = "[rabbitmq_management]."
+        if self._certificate is not None:
+            configuration += f"listeners.ssl.default = 127.0.0.1:{self._tls_port}\n"
+            configuration += f"ssl_options.certfile = {self._certificate.chain}\n"
+            configuration += f"ssl_options.keyfile = {self._certificate.key}\n"
         (self.folder / "rabbitmq.conf").write_text(configuration)
         (self.folder / "enabled_plugins").write_text(plugins)
 
