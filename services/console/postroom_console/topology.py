@@ -24,6 +24,7 @@ from postroom_console.terminal import make_console
 
 _VERDICTS = {True: ("ok", "green"), False: ("failed", "red bold"), None: ("skipped", "dim")}
 
+FOLD_FROM = 4
 _EMPTY_QUEUE = re.compile(r"queue postroom\.\S+: 0 messages$")
 
 shards_option = click.option(
@@ -116,14 +117,30 @@ def _topology(settings: Settings, shards: int | None) -> Topology:
 
 
 def _folded(checks: Sequence[probe.Check]) -> Sequence[probe.Check]:
-    """The checks with all empty queues that are as they should be in one line."""
-    quiet = [each for each in checks if each.ok and _EMPTY_QUEUE.match(f"{each.name}: {each.detail}")]
-    if not quiet:
-        return checks
-    told = f"{len(quiet)} queues as they should be, and empty (--all lists them)"
-    one = probe.Check("queues", True, told, "", sum(each.milliseconds for each in quiet))
-    first = checks.index(quiet[0])
-    return [*checks[:first], one, *(each for each in checks[first:] if each not in quiet)]
+    """The checks with queues of which the same is to be said in one line."""
+    alike: dict[tuple[bool | None, str, str], list[probe.Check]] = {}
+    for each in checks:
+        alike.setdefault(_said(each), []).append(each)
+    shown = []
+    for each in checks:
+        group = alike[_said(each)]
+        if len(group) < FOLD_FROM or not each.name.startswith("queue "):
+            shown.append(each)
+        elif each is group[0]:
+            shown.append(_one(group))
+    return shown
+
+
+def _said(check: probe.Check) -> tuple[bool | None, str, str]:
+    """What is said of the thing checked; of all queues that are as they should be and empty the same."""
+    quiet = check.ok and _EMPTY_QUEUE.match(f"{check.name}: {check.detail}")
+    return check.ok, "as they should be, and empty" if quiet else check.detail, check.advice
+
+
+def _one(group: Sequence[probe.Check]) -> probe.Check:
+    first = group[0]
+    told = f"{len(group)} queues: {_said(first)[1]} (--all lists them)"
+    return probe.Check("queues", first.ok, told, first.advice, sum(each.milliseconds for each in group))
 
 
 def _table(checks: Sequence[probe.Check]) -> Table:

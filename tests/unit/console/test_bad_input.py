@@ -48,10 +48,20 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["frobnicate"], "No such command 'frobnicate'"),
     ],
 )
-def test_wrong_arguments_are_refused_with_what_is_allowed(arguments: list[str], said: str) -> None:
+def test_wrong_arguments_are_refused_with_what_is_allowed(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".postroom").mkdir()
+    (tmp_path / ".postroom" / "broker.sqlite3").touch()
     result = CliRunner().invoke(main, arguments)
     assert said in result.stderr
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_a_folder_where_nothing_ever_ran_is_named_and_left_alone(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["approvals", "list"])
+    assert f"there is no broker at {tmp_path}/.postroom/broker.sqlite3" in result.stderr
+    assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (2, "", [])
 
 
 @pytest.mark.parametrize(
