@@ -7,6 +7,7 @@ import signal
 import smtplib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -61,6 +62,8 @@ print("ready", os.getpid(), flush=True)
 time.sleep(600)
 """
 
+DECLARED_S = 5.0
+
 
 @pytest.mark.needs("rabbitmq")
 def test_a_virtual_host_is_there_for_one_test_only(rabbitmq: RabbitMq) -> None:
@@ -85,6 +88,9 @@ def test_a_private_node_keeps_a_persistent_message_through_kill_9(nodes: Nodes) 
         channel.queue_declare("q", durable=True)
         channel.confirm_delivery()
         channel.basic_publish("", "q", b"kept", pika.BasicProperties(delivery_mode=2))
+    # The node writes declarations to disk up to two seconds later; only then is the queue there again.
+    declared = time.monotonic()
+    wait_until(lambda: time.monotonic() - declared > DECLARED_S, 10, "the declaration to be on disk")
     node.kill9()
     node.start()
     with pika.BlockingConnection(pika.URLParameters(node.url)) as connection:
