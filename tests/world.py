@@ -36,6 +36,18 @@ class World:
         assert user in {each.user for each in self.users.values()}
         return user
 
+    def request(self, prefix: str, count: int) -> None:
+        """Ask `count` people, one each, through the accounts in turn; the ids are `<prefix>-<number>`."""
+        names = list(self.users)
+        with self.client() as client:
+            for number in range(count):
+                client.request(
+                    id=f"{prefix}-{number}",
+                    account=names[number % len(names)],
+                    approvers=(f"person-{number}@corp.example",),
+                    subject=f"Release {number}",
+                )
+
     def tidied(self) -> bool:
         """Whether every mailbox is as its account's setting says, all mail having been handled."""
         deletes, moves, marks = (self.users[name].user for name in ("deletes", "moves", "marks"))

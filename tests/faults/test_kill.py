@@ -28,7 +28,7 @@ def test_services_killed_in_the_middle_lose_nothing_and_decide_once(
 ) -> None:
     sink = nodes.smtp_sink()
     with world(dovecot, sink, open_stack) as there:
-        _request(there)
+        there.request("kill", REQUESTS)
         wait_until(lambda: sink.count() > 0, 30, "the first mail to be sent")
         _kill(there, "sender")
         # A mail in flight at the kill may come twice; every person gets the same mail, though.
@@ -41,18 +41,6 @@ def test_services_killed_in_the_middle_lose_nothing_and_decide_once(
         there.stack.wait_for_outcomes(REQUESTS + OTHERS, 90)
         wait_until(there.tidied, 90, "the mailboxes to be tidied", interval_s=0.3)
         _check(there)
-
-
-def _request(there: World) -> None:
-    names = list(there.users)
-    with there.client() as client:
-        for number in range(REQUESTS):
-            client.request(
-                id=f"kill-{number}",
-                account=names[number % len(names)],
-                approvers=(f"person-{number}@corp.example",),
-                subject=f"Release {number}",
-            )
 
 
 def _asked(kept: Sequence[KeptMail]) -> dict[str, Asked]:

@@ -35,7 +35,7 @@ def test_servers_that_go_away_and_come_back_cost_no_mail(
         world(dovecot, sink, lambda accounts: Stack(tmp_path, broker.url, store_url, accounts)) as there,
     ):
         declared = time.monotonic()
-        _request(there)
+        there.request("away", REQUESTS)
         asked = [Asked.read(mail.content) for mail in sink.wait_for(REQUESTS, 60)]
         wait_until(lambda: time.monotonic() - declared > QUORUM_SETTLED_S, 10, "the queues to have settled")
         _deliver(there, asked[: REQUESTS // 2], real_mails(OTHERS)[: OTHERS // 2])
@@ -49,18 +49,6 @@ def test_servers_that_go_away_and_come_back_cost_no_mail(
         there.stack.wait_for_outcomes(REQUESTS + OTHERS, 120)
         wait_until(there.tidied, 60, "the mailboxes to be tidied", interval_s=0.3)
         _check(there)
-
-
-def _request(there: World) -> None:
-    names = list(there.users)
-    with there.client() as client:
-        for number in range(REQUESTS):
-            client.request(
-                id=f"away-{number}",
-                account=names[number % len(names)],
-                approvers=(f"person-{number}@corp.example",),
-                subject=f"Release {number}",
-            )
 
 
 def _deliver(there: World, asked: list[Asked], others: tuple[bytes, ...]) -> None:

@@ -6,7 +6,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.broker.consumer import Consumer
@@ -93,17 +92,12 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     leases.on_change = on_leases
     charge.on_change = lookout.recheck
 
-    def sweep() -> bool:
-        more = relay.sweep()
-        metrics.outbox_age.set(relay.oldest_age_s())
-        return more
-
     loops: dict[str, Loop] = {
         "leases": Ticker(leases.step, STEP_S),
         "accounts": Ticker(charge.step, ACCOUNTS_INTERVAL_S),
         "mailboxes": lookout,
         "commands": receptions,
-        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+        "outbox": Ticker(relay.tend, SWEEP_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})
 

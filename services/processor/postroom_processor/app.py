@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from datetime import timedelta
 
-from postroom import metrics, topology
+from postroom import topology
 from postroom.accounts_watch import Accounts
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
@@ -82,12 +82,6 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         clock=utc_now,
     )
     deadlines = Deadlines(store, relay("deadlines"), settings.shards, utc_now)
-    sweeper = relay("sweeper")
-
-    def sweep() -> bool:
-        more = sweeper.sweep()
-        metrics.outbox_age.set(sweeper.oldest_age_s())
-        return more
 
     def forget() -> bool:
         before = utc_now() - timedelta(days=settings.retention_days)
@@ -102,7 +96,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "inbox": consumer(topology.INBOX, received_mail("inbox")),
         "commands": consumer(topology.PROCESSOR_COMMANDS, commands),
         "results": consumer(topology.RESULTS, Results(store)),
-        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+        "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "deadlines": Ticker(deadlines.expire, DEADLINE_INTERVAL_S),
         "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),

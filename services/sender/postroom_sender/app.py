@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from postroom import metrics, topology
+from postroom import topology
 from postroom.accounts_watch import Accounts
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
@@ -67,17 +67,10 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
             observer=ConsumerMetrics(),
         )
 
-    sweeper = relay("sweeper")
-
-    def sweep() -> bool:
-        more = sweeper.sweep()
-        metrics.outbox_age.set(sweeper.oldest_age_s())
-        return more
-
     loops: dict[str, Loop] = {
         "transactional": consumer(topology.SENDER_TRANSACTIONAL),
         "bulk": consumer(topology.SENDER_BULK),
-        "outbox": Ticker(sweep, SWEEP_INTERVAL_S),
+        "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
         "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
     }

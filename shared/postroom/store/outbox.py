@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
+from postroom import metrics
 from postroom.broker.publisher import Outgoing, PublishFailed, PublishResult
 from postroom.clock import Clock, utc_now
 from postroom.envelope import Wire
@@ -86,6 +87,12 @@ class OutboxRelay:
         messages = self._claim()
         self.publish(messages)
         return len(messages) == SWEEP_LIMIT
+
+    def tend(self) -> bool:
+        """Sweep and say in the metrics how old the oldest message is; returns and raises as `sweep`."""
+        more = self.sweep()
+        metrics.outbox_age.set(self.oldest_age_s())
+        return more
 
     def oldest_age_s(self) -> float:
         """The age in seconds of this service's oldest unconfirmed message; 0 if there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,13 +18,13 @@ from postroom.broker.publisher import Publisher, outgoing
 from postroom.clock import utc_now
 from postroom.envelope import Envelope, envelop
 from postroom.messages import Command, MailReceived, Message
-from postroom.service import Loop
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
 from postroom_fetcher.app import build
+from tests.loops import running
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
 from tests.waiting import wait_until
@@ -154,22 +153,6 @@ class Mailroom:
         attempts = StoredAttempts(self.store)
         with running(Consumer(self.settings.broker, QUEUES, hear, name="ear", attempts=attempts)):
             yield
-
-
-@contextmanager
-def running(*loops: Loop) -> Iterator[None]:
-    """The loops, each in a thread, until the end."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=loop.run, args=(stop,)) for loop in loops]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
-        assert not any(thread.is_alive() for thread in threads)
 
 
 @contextmanager

@@ -27,7 +27,8 @@ from postroom.store.schema import fetch_ledger
 from postroom_fetcher.mailbox import act
 from postroom_fetcher.session import Session, connector
 from postroom_fetcher.trust import Trust
-from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, open_mailroom, running
+from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, open_mailroom
+from tests.loops import running
 from tests.servers.dovecot import Account, Dovecot
 from tests.waiting import wait_until
 

@@ -30,6 +30,7 @@ from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
 from postroom_sender.app import build
 from postroom_sender.patience import Patience
+from tests.loops import running
 from tests.waiting import wait_until
 
 SHARDS = 2
@@ -239,22 +240,6 @@ class Post:
     def states(self) -> dict[str, str]:
         """The state of each mail of this account."""
         return {key: state for key, state in self.room.states().items() if key.startswith(f"{self.name}-")}
-
-
-@contextmanager
-def running(*loops: Loop) -> Iterator[None]:
-    """The loops, each in a thread, until the end."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=loop.run, args=(stop,)) for loop in loops]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
-        assert not any(thread.is_alive() for thread in threads)
 
 
 @contextmanager
