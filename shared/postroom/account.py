@@ -1,166 +1,55 @@
 """What an account is: a mailbox that Postroom reads, an address that it sends from, or both (pure)."""
 
-import datetime
-import ipaddress
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from postroom.addresses import Address, normal_address, normal_domain
-from postroom.messages import AccountName, Folder, ShortLine
-from postroom.secret_reference import SecretReference
+from postroom.account_oauth import PRESETS, AccountType, OAuth, Provider, provider
+from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, SystemSmtp
+from postroom.account_values import AddressPatterns, Section, lines
+from postroom.addresses import Address
+from postroom.messages import AccountName, Folder, Line, ShortLine, Text
+from postroom.secret_reference import STORED, stored
 
-Security = Literal["tls", "starttls", "none"]
-_DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d)")
-_DURATION_FORM = "must be a duration such as 30s, 5m, 1h or 2d"
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+Side = Literal["imap", "smtp"]
+_SECRET_FIELDS = (("smtp", "password"), ("imap", "password"), ("oauth", "client_secret"))
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(_DURATION_FORM)
-        return int(match.group(1)) * _UNIT_S[match.group(2)]
-    if isinstance(value, bool | float):
-        raise ValueError(_DURATION_FORM)
-    return value
-
-
-def _lines(value: object) -> object:
-    """A list, or a text with one entry per line; lines that begin with # are comments."""
-    if isinstance(value, str):
-        stripped = (line.strip() for line in value.splitlines())
-        return [line for line in stripped if line and not line.startswith("#")]
-    return value
-
-
-def _pattern(value: object) -> object:
-    """An address, or a domain (with or without @ before it): the domain in A-labels, all in lower case."""
-    if not isinstance(value, str):
-        return value
-    local, _, domain = value.strip().rpartition("@")
-    try:
-        return (normal_address(value) if local else normal_domain(domain)).lower()
-    except ValueError:
-        raise ValueError("must be an address (name@domain) or a domain") from None
-
-
-def _host(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
-        pass
-    try:
-        return normal_domain(text)
-    except ValueError:
-        raise ValueError("must be a host name or an IP address, without a port") from None
-
-
-def _since(value: object) -> object:
-    """`now`, `beginning` or a day; YAML has made a date of a day already."""
-    is_day = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
-    if is_day or value in ("now", "beginning"):
-        return value
-    try:
-        return datetime.date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueError("must be now, beginning or a date such as 2026-01-31") from None
-
-
-DurationS = Annotated[
-    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "format": "duration"})
-]
-AddressPattern = Annotated[str, BeforeValidator(_pattern)]
-AddressPatterns = Annotated[tuple[AddressPattern, ...], BeforeValidator(_lines)]
-Host = Annotated[str, AfterValidator(_host)]
-Since = Annotated[Literal["now", "beginning"] | datetime.date, BeforeValidator(_since)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-User = Annotated[str, StringConstraints(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class _Server(_Section):
-    """A server and how to sign in there. The port follows from the security where none is given."""
-
-    PORTS: ClassVar[Mapping[str, int]]
-
-    host: Host = Field(description="Host name or IP address.")
-    security: Security = Field(
-        "tls",
-        description="`tls` from the first byte, `starttls` (never signed in without), or `none`.",
-    )
-    port: Port = Field(
-        description="Default by security (`tls`, `starttls`, `none`): IMAP 993, 143, 143; SMTP 465, 587, 25."
-    )
-    user: User | None = Field(None, description="Who signs in. IMAP: default that of SMTP.")
-    password: SecretReference | None = Field(
-        None, description="A reference, `env:NAME` or `file:/path`. IMAP: default that of SMTP."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_port(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("port") is not None:
-            return data
-        security = data.get("security", "tls")
-        # A wrong security has its own fault; any valid port keeps this one from having another.
-        return {**data, "port": cls.PORTS.get(security, 1) if isinstance(security, str) else 1}
-
-
-class Imap(_Server):
-    """Where the mailbox is, and what is read from it."""
-
-    PORTS: ClassVar[Mapping[str, int]] = {"tls": 993, "starttls": 143, "none": 143}
-
-    folder: Folder = Field("INBOX", description="The folder that is read.")
-    messages: Literal["all", "unread"] = Field("all", description="Which of its mails.")
-    since: Since = Field(
-        "now",
-        description="`now`: what comes after the account was first seen; `beginning`: everything; or a date.",
-    )
-    interval_s: Annotated[DurationS, Field(ge=1, le=86400)] = Field(
-        300,
-        alias="interval",
-        description="The folder is looked at this often, also where the server pushes (IDLE): 1s to 1d.",
-    )
-    count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        30, description="How many mails are processed in an interval; the rest waits for the next."
-    )
-
-
-class Smtp(_Server):
-    """Where mail is handed in."""
-
-    PORTS: ClassVar[Mapping[str, int]] = {"tls": 465, "starttls": 587, "none": 25}
-
-
-class Account(_Section):
-    """One account. With `imap` it receives, with `smtp` it sends."""
+class Account(Section):
+    """One account. With `imap` it receives, with `smtp` or `use_system_smtp` it sends."""
 
     name: AccountName = Field(description="What programs call it: a-z, 0-9 and -, 63 characters at most.")
+    type: AccountType = Field(
+        "smtp-imap",
+        description="`smtp-imap`: servers and passwords of your own; `outlook` (Microsoft 365) and `gmail`: "
+        "their servers, signed in with OAuth 2; `oauth2`: your servers, OAuth 2 of any provider.",
+    )
     address: Address = Field(description="The address that its mail comes from.")
     from_name: ShortLine = Field("", description="The name beside the address.")
-    enabled: bool = Field(True, description="Off: neither read nor sent from.")
-    reply_address: Address = Field(
-        description="Where replies go; a tag with the token is added. Default: `address`."
+    owner: ShortLine = Field("", description="Who answers for the account: a user's name or address.")
+    readers: Annotated[tuple[Line, ...], BeforeValidator(lines)] = Field(
+        (), description="Who else may see its mail, one per line."
     )
-    smtp: Smtp | None = Field(None, description="Given: the account sends.")
-    imap: Imap | None = Field(None, description="Given: the account receives.")
+    enabled: bool = Field(True, description="Off: neither read nor sent from.")
+    receive: bool = Field(
+        description="Whether its mailbox is read; needs `imap`. Default: whether there is an `imap` section."
+    )
+    send: bool = Field(
+        description="Whether it sends; needs `smtp` or `use_system_smtp`. Default: whether it has one of them."
+    )
+    reply_address: Address = Field(
+        description="Where replies to requests go; a tag with the token is added. Default: `address`."
+    )
+    reply_to: Address | None = Field(
+        None, description="`Reply-To` of its other mails. Default: none, so that replies go to `address`."
+    )
+    smtp: Smtp | None = Field(None, description="The server that it sends through.")
+    use_system_smtp: bool = Field(
+        False, description="It sends through the server in `system_smtp`, which must allow that."
+    )
+    imap: Imap | None = Field(None, description="Its mailbox.")
+    oauth: OAuth | None = Field(None, description="For the types `outlook`, `gmail` and `oauth2`.")
     after_processing: Literal["keep", "mark_read", "delete", "move"] = Field(
         "mark_read", description="What is done to a mail once its outcome is durable."
     )
@@ -172,62 +61,193 @@ class Account(_Section):
     ca_file: str | None = Field(
         None, description="PEM file of the authorities to trust instead of the system's."
     )
+    confidential: bool = Field(
+        False,
+        description="Protected data: TLS with a verified certificate is required on both sides, and what people "
+        "wrote is kept out of events and logs.",
+    )
+    footer: Text = Field("", description="Text under every mail that the account sends.")
     deny: AddressPatterns = Field(
         (), description="Addresses and domains (with all below them) whose mail is denied, one per line."
     )
     approvers: AddressPatterns = Field(
         (), description="If any: the addresses and domains that requests may name as approvers."
     )
+    # What the secrets behind the references are now, as far as it can be told apart without telling them: an
+    # account whose password changed is another account to those who compare.
+    _secrets_stamp: str = PrivateAttr("")
 
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: Any) -> Any:
-        """Sign-in for IMAP defaults to that of SMTP, the reply address to the address (A5)."""
+        """What follows from other settings where it is not given (A2, A5, A6)."""
         if not isinstance(data, dict):
             return data
         data = {"reply_address": data.get("address"), **data}
+        _fill_preset(data)
+        _name_stored_secrets(data)
         imap, smtp = data.get("imap"), data.get("smtp")
         if isinstance(imap, dict) and isinstance(smtp, dict):
             inherited = {name: smtp[name] for name in ("user", "password") if name in smtp}
             data["imap"] = {**inherited, **imap}
+        data.setdefault("receive", imap is not None)
+        data.setdefault("send", smtp is not None or data.get("use_system_smtp") is True)
         return data
 
     @model_validator(mode="after")
     def _combinations(self) -> "Account":
-        if self.smtp is None and self.imap is None:
-            raise ValueError("smtp or imap must be given, or both: an account that does neither is of no use")
-        if self.after_processing == "move" and self.move_to is None:
-            raise ValueError("move_to must name a folder when after_processing is move")
-        if self.imap and self.move_to == self.imap.folder:
-            raise ValueError("move_to must not be the folder that is read")
-        if self.after_processing == "delete" and not self.dedicated:
-            raise ValueError(
-                "after_processing: delete would delete every mail of the mailbox; "
-                "if it is only used for Postroom, say so with dedicated: true, else use mark_read or move"
-            )
-        if self.imap and (self.imap.user is None or self.imap.password is None):
-            raise ValueError("imap.user and imap.password must be given (or the same under smtp)")
-        if self.smtp and (self.smtp.user is None) != (self.smtp.password is None):
-            raise ValueError("smtp.user and smtp.password must be given both or not at all")
+        for check in _CHECKS:
+            fault = check(self)
+            if fault:
+                raise ValueError(fault)
         return self
+
+    def uses_oauth(self, server: Server) -> bool:
+        """Whether the sign-in at this server of the account is by OAuth 2."""
+        auth = getattr(server, "auth", "auto")
+        return auth in TOKEN_MECHANISMS or (
+            auth == "auto" and self.oauth is not None and server.password is None
+        )
+
+    @property
+    def provider(self) -> Provider | None:
+        """Where the account gets its OAuth 2 tokens; None if it needs none."""
+        return provider(self.type, self.oauth) if self.oauth else None
+
+    def servers(self) -> Iterator[tuple[Side, Server]]:
+        """The servers that are used, each with its side."""
+        if self.imap is not None and self.receive:
+            yield "imap", self.imap
+        if self.smtp is not None and self.send:
+            yield "smtp", self.smtp
+
+    def secret_references(self) -> dict[str, str]:
+        """The references to secrets by field, such as `smtp.password`."""
+        found = {}
+        for section, field in _SECRET_FIELDS:
+            reference = getattr(getattr(self, section), field, None)
+            if reference is not None:
+                found[f"{section}.{field}"] = reference
+        return found
+
+    @property
+    def secrets_stamp(self) -> str:
+        """Tells one value of its secrets from the next; says nothing about the values."""
+        return self._secrets_stamp
+
+    def effective(self, system_smtp: SystemSmtp | None, secrets_stamp: str = "") -> "Account":
+        """The account as the services use it: no section that is switched off, the system's SMTP filled in."""
+        system = system_smtp.smtp() if system_smtp and system_smtp.allows(self.name) else None
+        smtp = system if self.use_system_smtp else self.smtp
+        changes = {"imap": self.imap if self.receive else None, "smtp": smtp if self.send else None}
+        live = self.model_copy(update=changes)
+        live._secrets_stamp = secrets_stamp
+        return live
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and unwise, each with its fix."""
-        found = []
-        for side, server in (("imap", self.imap), ("smtp", self.smtp)):
-            if server is None:
-                continue
-            if server.security == "none":
-                found.append(f"{side}.security is none: passwords travel readable; use tls or starttls")
-            expected = [name for name, port in server.PORTS.items() if port == server.port]
-            if expected and server.security not in expected:
-                found.append(
-                    f"{side}.port {server.port} is the usual port for security {expected[0]}, "
-                    f"not {server.security}: set security: {expected[0]} or another port"
-                )
+        found = [warning for side, server in self.servers() for warning in server.warnings(side)]
         if not self.verify_certificate:
             found.append("verify_certificate is off: anybody on the way can read along; set ca_file instead")
         return tuple(found)
+
+
+def _fill_preset(data: dict[str, Any]) -> None:
+    """The servers of outlook and gmail; with OAuth 2 the user is the address."""
+    kind = data.get("type", "smtp-imap")
+    preset = PRESETS.get(kind) if isinstance(kind, str) else None
+    for side, switch in (("imap", "receive"), ("smtp", "send")):
+        wanted = data.get(switch) is not False and not (
+            side == "smtp" and data.get("use_system_smtp") is True
+        )
+        if preset is not None and wanted and data.get(side, {}) is not None:
+            section = data.get(side, {})
+            data[side] = {**getattr(preset, side), **section} if isinstance(section, dict) else section
+        section = data.get(side)
+        if (
+            kind in ("outlook", "gmail", "oauth2")
+            and isinstance(section, dict)
+            and section.get("auth") != "none"
+        ):
+            data[side] = {"user": data.get("address"), **section}
+
+
+def _name_stored_secrets(data: dict[str, Any]) -> None:
+    """`stored` alone means this account's own secret of that field."""
+    for section, field in _SECRET_FIELDS:
+        found = data.get(section)
+        if isinstance(found, dict) and found.get(field) == STORED:
+            data[section] = {**found, field: stored(str(data.get("name")), f"{section}.{field}")}
+
+
+# What must hold between settings: each says what is wrong and the fix, or nothing.
+
+
+def _does_something(account: Account) -> str | None:
+    if account.receive and account.imap is None:
+        return "receive is on, so imap must be given, with its host: or set receive: false"
+    if account.send and account.smtp is None and not account.use_system_smtp:
+        return "send is on, so smtp must be given (or use_system_smtp: true): or set send: false"
+    if not account.send and not account.receive:
+        return "smtp or imap must be given, or both: an account that does neither is of no use"
+    return None
+
+
+def _one_smtp(account: Account) -> str | None:
+    if account.use_system_smtp and account.smtp is not None:
+        return "smtp and use_system_smtp exclude one another: take one of them away"
+    return None
+
+
+def _tidying(account: Account) -> str | None:
+    if account.after_processing == "move" and account.move_to is None:
+        return "move_to must name a folder when after_processing is move"
+    if account.imap and account.move_to == account.imap.folder:
+        return "move_to must not be the folder that is read"
+    if account.after_processing == "delete" and not account.dedicated:
+        return (
+            "after_processing: delete would delete every mail of the mailbox; "
+            "if it is only used for Postroom, say so with dedicated: true, else use mark_read or move"
+        )
+    return None
+
+
+def _sign_in(account: Account) -> str | None:
+    imap, smtp = account.imap, account.smtp
+    for side, server in (("imap", imap), ("smtp", smtp)):
+        if server is not None and server.auth in TOKEN_MECHANISMS and account.oauth is None:
+            return f"{side}.auth: {server.auth} needs an oauth section"
+    if imap and account.receive and not account.uses_oauth(imap) and not (imap.user and imap.password):
+        return "imap.user and imap.password must be given (or the same under smtp)"
+    if smtp and not account.uses_oauth(smtp) and (smtp.user is None) != (smtp.password is None):
+        return "smtp.user and smtp.password must be given both or not at all"
+    return None
+
+
+def _oauth(account: Account) -> str | None:
+    if account.type == "smtp-imap":
+        return "oauth needs type: outlook, gmail or oauth2" if account.oauth else None
+    if account.oauth is None:
+        return f"type: {account.type} needs an oauth section with client_id (type: smtp-imap signs in with passwords)"
+    try:
+        provider(account.type, account.oauth)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _confidential(account: Account) -> str | None:
+    if not account.confidential:
+        return None
+    if not account.verify_certificate:
+        return "confidential accounts need verified certificates: take verify_certificate: false away, or set ca_file"
+    open_side = next((side for side, server in account.servers() if server.security == "none"), None)
+    if open_side:
+        return f"confidential accounts need TLS: set {open_side}.security to tls or starttls"
+    return None
+
+
+_CHECKS = (_does_something, _one_smtp, _tidying, _sign_in, _oauth, _confidential)
 
 
 def matches(patterns: tuple[str, ...], address: str) -> str | None:

@@ -9,19 +9,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from yaml.reader import ReaderError
 
-from postroom.account import Account, Imap, Smtp
+from postroom.account import Account
+from postroom.account_oauth import OAuth
+from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.errors import Misconfigured
 from postroom.fault import sentence
+from postroom.secret_reference import STORED, stored
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _FieldPath = tuple[str | int, ...]
+_Model = TypeVar("_Model", Account, SystemSmtp)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,15 @@ class AccountsFileError(Misconfigured):
         self.faults = tuple(faults)
 
 
-def read_accounts(path: Path) -> tuple[Account, ...]:
+@dataclass(frozen=True)
+class AccountsFile:
+    """What an accounts file says."""
+
+    accounts: tuple[Account, ...]
+    system_smtp: SystemSmtp | None = None
+
+
+def read_accounts(path: Path) -> AccountsFile:
     """The accounts in the file, in its order.
 
     Raises:
@@ -54,32 +66,79 @@ def read_accounts(path: Path) -> tuple[Account, ...]:
     except OSError as error:
         fault = Fault(1, "the file", f"cannot be read: {error.strerror}")
         raise AccountsFileError(path, [fault]) from error
-    accounts, faults = parse_accounts(content)
+    found, faults = parse_accounts(content)
     if faults:
         raise AccountsFileError(path, faults)
-    return accounts
+    return found
 
 
-def parse_accounts(content: bytes) -> tuple[tuple[Account, ...], tuple[Fault, ...]]:
-    """The accounts in a file's content, and what is wrong with it (pure)."""
+def parse_accounts(content: bytes) -> tuple[AccountsFile, tuple[Fault, ...]]:
+    """What a file's content says, and what is wrong with it (pure)."""
     lines: dict[_FieldPath, int] = {}
     try:
         document = _document(content, lines)
         entries = _entries(document, lines)
     except _FaultFound as found:
-        return (), (found.fault,)
-    accounts, faults = [], []
-    for index, entry in enumerate(entries):
-        try:
-            accounts.append(Account.model_validate(entry))
-        except ValidationError as error:
-            faults += [
-                _fault(("accounts", index), details, lines)
-                for details in error.errors()
-                if not _is_echo(details, ("accounts", index), lines)
-            ]
-    faults += _twice(accounts, entries, lines)
-    return tuple(accounts), tuple(faults)
+        return AccountsFile(()), (found.fault,)
+    assert isinstance(document, dict)
+    faults: list[Fault] = []
+    accounts = {
+        index: account
+        for index, entry in enumerate(entries)
+        if (account := _checked(Account, entry, ("accounts", index), lines, faults)) is not None
+    }
+    system_smtp = None
+    if "system_smtp" in document:
+        section = named_secret(document["system_smtp"])
+        system_smtp = _checked(SystemSmtp, section, ("system_smtp",), lines, faults)
+    faults += _twice(entries, lines)
+    if not faults:
+        faults += _unfitting(accounts, system_smtp, lines)
+    return AccountsFile(tuple(accounts.values()), system_smtp), tuple(faults)
+
+
+def named_secret(section: object) -> object:
+    """The `system_smtp` section with `stored` alone standing for its own password."""
+    if isinstance(section, dict) and section.get("password") == STORED:
+        return {**section, "password": stored("system_smtp", "password")}
+    return section
+
+
+def _checked(
+    model: type[_Model], value: object, path: _FieldPath, lines: Mapping[_FieldPath, int], faults: list[Fault]
+) -> _Model | None:
+    """The model of the value, or None with its faults added."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults += [
+            _fault(path, details, lines) for details in error.errors() if not _is_echo(details, path, lines)
+        ]
+    return None
+
+
+def _unfitting(
+    accounts: Mapping[int, Account], system: SystemSmtp | None, lines: Mapping[_FieldPath, int]
+) -> Iterator[Fault]:
+    """What does not go together between an account and the sections that are for all."""
+    for index, account in accounts.items():
+        wrong = unfitting(account, system)
+        if wrong:
+            path = ("accounts", index, "use_system_smtp")
+            yield Fault(lines[path], _written(path), wrong)
+
+
+def unfitting(account: Account, system: SystemSmtp | None) -> str | None:
+    """Why an account cannot use the system's SMTP though it wants to; None if it can or does not want to (pure)."""
+    if not account.use_system_smtp:
+        return None
+    if system is None:
+        return "there is no system_smtp section: add one with the server's host"
+    if not system.allows(account.name):
+        return f"system_smtp.accounts does not allow {account.name}: add it there, or give the account its own smtp"
+    if account.confidential and system.security == "none":
+        return "confidential accounts need TLS: set system_smtp.security to tls or starttls"
+    return None
 
 
 class _FaultFound(Exception):
@@ -183,9 +242,11 @@ def _mapping(node: yaml.MappingNode, path: _FieldPath, lines: dict[_FieldPath, i
 def _entries(document: object, lines: Mapping[_FieldPath, int]) -> list[object]:
     if not isinstance(document, dict):
         raise _FaultFound(1, "the file", "must have the key `accounts` with a list of accounts")
-    unknown = [key for key in document if key != "accounts"]
+    unknown = [key for key in document if key not in ("accounts", "system_smtp")]
     if unknown:
-        raise _FaultFound(lines[(unknown[0],)], unknown[0], "is not a setting; allowed here: accounts")
+        raise _FaultFound(
+            lines[(unknown[0],)], unknown[0], "is not a setting; allowed here: accounts, system_smtp"
+        )
     entries = document.get("accounts")
     if not isinstance(entries, list) or not entries:
         line = lines.get(("accounts",), 1)
@@ -193,9 +254,7 @@ def _entries(document: object, lines: Mapping[_FieldPath, int]) -> list[object]:
     return entries
 
 
-def _twice(
-    accounts: Sequence[Account], entries: Sequence[object], lines: Mapping[_FieldPath, int]
-) -> Iterator[Fault]:
+def _twice(entries: Sequence[object], lines: Mapping[_FieldPath, int]) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for index, entry in enumerate(entries):
         name = entry.get("name") if isinstance(entry, dict) else None
@@ -211,14 +270,14 @@ def _twice(
 def _is_echo(details: ErrorDetails, prefix: _FieldPath, lines: Mapping[_FieldPath, int]) -> bool:
     """Whether the fault only repeats another: of a default taken from a faulty field."""
     loc = details["loc"]
-    defaults = (("reply_address",), ("imap", "user"), ("imap", "password"))
+    defaults = (("reply_address",), ("imap", "user"), ("imap", "password"), ("smtp", "user"))
     return loc in defaults and (*prefix, *loc) not in lines
 
 
 def _fault(prefix: _FieldPath, details: ErrorDetails, lines: Mapping[_FieldPath, int]) -> Fault:
     path = (*prefix, *details["loc"])
     known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in lines)
-    return Fault(lines[known], _written(path), _sentence(details))
+    return Fault(lines[known], _written(path), _sentence(details, path))
 
 
 _PATTERNS = {
@@ -227,18 +286,25 @@ _PATTERNS = {
 }
 
 
-def _sentence(details: ErrorDetails) -> str:
-    kind, field = details["type"], str(details["loc"][-1]) if details["loc"] else ""
+def _sentence(details: ErrorDetails, path: _FieldPath) -> str:
+    kind, field = details["type"], str(path[-1])
     if kind == "extra_forbidden":
-        return f"is not a setting; allowed here: {', '.join(_allowed(details['loc']))}"
+        return f"is not a setting; allowed here: {', '.join(_allowed(path))}"
     if kind == "string_pattern_mismatch" and field in _PATTERNS:
         return _PATTERNS[field]
     return sentence(details)
 
 
-def _allowed(loc: tuple[str | int, ...]) -> list[str]:
-    sections: dict[str | int, type[BaseModel]] = {"imap": Imap, "smtp": Smtp}
-    model = sections.get(loc[-2], Account) if len(loc) > 1 else Account
+_SECTIONS: Mapping[str | int, type[BaseModel]] = {
+    "imap": Imap,
+    "smtp": Smtp,
+    "oauth": OAuth,
+    "system_smtp": SystemSmtp,
+}
+
+
+def _allowed(path: _FieldPath) -> list[str]:
+    model = _SECTIONS.get(path[-2], Account)
     return sorted(field.alias or name for name, field in model.model_fields.items())
 
 

@@ -1,57 +1,64 @@
-"""The accounts as they stand: the accounts file, read again when it changes (A11)."""
+"""The accounts as they stand: read from the store again when they, or the secrets they refer to, change (A11)."""
 
 import logging
 import threading
-from pathlib import Path
+import time
+from collections.abc import Callable, Mapping
 
 from postroom.account import Account
-from postroom.accounts_file import AccountsFileError, read_accounts
+from postroom.broker.connection import back_off
+from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom.messages import AccountsChanged
+from postroom.secret import Secrets
+from postroom.store import accounts as stored
+from postroom.store.accounts import Configuration
+from postroom.store.engine import Store
+from postroom.subscription import Listening, subscribe
 
 logger = logging.getLogger(__name__)
 
-_Fingerprint = tuple[int, int, int] | None
+POLL_S = 1.5
+"""How often the store is asked at least, broadcast or not: changes are noticed within two seconds."""
 
 
 class Accounts:
-    """The accounts of a file. Threads may share it; one of them calls `refresh` now and then.
+    """The accounts of a store. Threads may share it; one of them calls `refresh` now and then.
+
+    Args:
+        store: Where the accounts are.
+        secrets: With it, an account whose secrets changed counts as changed; services that sign in need that.
 
     Raises:
-        AccountsFileError: the file cannot be used at the start; nothing can be done without it.
+        Transient: the store does not answer.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, store: Store, secrets: Secrets | None = None) -> None:
+        self._store = store
+        self._secrets = secrets
         self._lock = threading.Lock()
-        self._seen = _fingerprint(path)
-        self._by_name = _by_name(path)
+        self._configuration = Configuration({}, revision=-1)
+        self._by_name: Mapping[str, Account] = {}
+        self.refresh()
 
     def get(self, name: str) -> Account | None:
-        """The account of that name, or None if there is none."""
+        """The account of that name as it is in effect, or None if there is none."""
         return self._by_name.get(name)
 
     def all(self) -> tuple[Account, ...]:
-        """All accounts, in the order of the file."""
+        """All accounts as they are in effect, in their order."""
         return tuple(self._by_name.values())
 
     def refresh(self) -> bool:
-        """Read the file if it has changed; returns whether the accounts are other ones now.
-
-        A file that cannot be used changes nothing: the accounts stay as they were and the faults are logged,
-        once for each change of the file.
-        """
+        """Look for changes; returns whether the accounts are other ones now. Raises Transient."""
         with self._lock:
-            # Looked at before reading: what is written in between is seen next time.
-            found = _fingerprint(self._path)
-            if found == self._seen:
-                return False
-            self._seen = found
-            try:
-                fresh = _by_name(self._path)
-            except AccountsFileError as error:
-                logger.error(
-                    "the accounts file cannot be used; the accounts stay", extra={"error": str(error)}
-                )
-                return False
+            with self._store.read() as connection:
+                if stored.revision(connection) != self._configuration.revision:
+                    self._configuration = stored.read(connection)
+                    for name, why in self._configuration.broken.items():
+                        logger.error(
+                            "an account's record is not understood", extra={"account": name, "error": why}
+                        )
+            fresh = {name: self._effective(each) for name, each in self._configuration.accounts.items()}
             # Replaced as a whole, so that readers need no lock.
             changed = fresh != self._by_name
             self._by_name = fresh
@@ -59,14 +66,61 @@ class Accounts:
                 logger.info("accounts read again", extra={"accounts": len(fresh)})
             return changed
 
-
-def _fingerprint(path: Path) -> _Fingerprint:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    def _effective(self, account: Account) -> Account:
+        stamp = self._secrets.stamp(account.secret_references().values()) if self._secrets else ""
+        return account.effective(self._configuration.system_smtp, stamp)
 
 
-def _by_name(path: Path) -> dict[str, Account]:
-    return {account.name: account for account in read_accounts(path)}
+class AccountsLoop:
+    """A service's loop that refreshes the accounts: when a change is broadcast, and now and then all the same.
+
+    Without the broker it goes on by looking into the store.
+    """
+
+    def __init__(
+        self, accounts: Accounts, broker_url: str, service: str, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self._accounts = accounts
+        self._broker_url = broker_url
+        self._queue_prefix = f"postroom.{service}.accounts"
+        self._on_change = on_change
+        self.last_beat = time.monotonic()
+        self.fault = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Look for changes until told to stop."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                self._listen(stop)
+                failures = 0
+            except (Transient, Misconfigured) as error:
+                failures += 1
+                logger.warning(
+                    "changes of accounts are not heard of, only polled", extra={"error": str(error)}
+                )
+                self._poll(stop, back_off(failures, 0.5))
+
+    def _listen(self, stop: threading.Event) -> None:
+        listening = Listening([f"{AccountsChanged.TYPE}.#"], prefix=self._queue_prefix)
+        with subscribe(self._broker_url, "watch", listening) as subscription:
+            while not stop.is_set():
+                self._look()
+                subscription.next(POLL_S)
+
+    def _poll(self, stop: threading.Event, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not stop.is_set() and time.monotonic() < until:
+            self._look()
+            stop.wait(POLL_S)
+
+    def _look(self) -> None:
+        try:
+            changed = self._accounts.refresh()
+            self.fault = ""
+            if changed:
+                self._on_change()
+        except PostroomError as error:
+            self.fault = str(error)
+            logger.warning("the accounts cannot be read", extra={"error": str(error)})
+        self.last_beat = time.monotonic()

@@ -57,7 +57,9 @@ SENT_BY: Mapping[str, tuple[str, ...]] = {
     "approval.cancelled": (PROCESSOR,),
     "approval.needs_confirmation": (PROCESSOR,),
     "approval.states": (PROCESSOR,),
+    "account.tested": (FETCHER, SENDER),
     "account.status_changed": (FETCHER, SENDER),
+    "accounts.changed": (CLIENT,),
 }
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
 )
 
@@ -261,12 +262,17 @@ class MailboxFind(Command):
 
 
 class AccountTest(Command):
-    """Try an account stage by stage and report."""
+    """Try one side of an account stage by stage, where the service runs; the answer is `account.tested`.
+
+    `candidate`: settings, as in the accounts file, of an account that is not there yet or is to be changed; secrets
+    are references there as well.
+    """
 
     TYPE: ClassVar[str] = "account.test"
 
     account: AccountName
     side: Literal["imap", "smtp"] = "imap"
+    candidate: dict[str, JsonValue] | None = None
 
 
 class AccountFolders(Command):
@@ -430,6 +436,31 @@ class FolderInfo(BaseModel):
     attributes: tuple[QuotedLine, ...]
 
 
+class TestStage(BaseModel):
+    """One stage of a test. `detail`: what was found, or what went wrong; `advice`: what to do about it."""
+
+    __test__: ClassVar[bool] = False  # pytest takes classes of this name for tests
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    result: Literal["ok", "failed", "skipped"]
+    duration_ms: Annotated[float, Field(ge=0)] = 0.0
+    reason_code: str = ""
+    detail: QuotedLine = ""
+    advice: QuotedLine = ""
+
+
+class AccountTested(Event):
+    """What a test of one side of an account found, stage by stage; `ok` if none failed."""
+
+    TYPE: ClassVar[str] = "account.tested"
+
+    account: AccountName
+    side: Literal["imap", "smtp"]
+    command_id: str
+    ok: bool
+    stages: tuple[TestStage, ...]
+
+
 class AccountFoldersListed(Event):
     """The folders of an account, and which one is for sent mail by which rule."""
 
@@ -570,6 +601,15 @@ class AccountStatusChanged(Event):
     sentence: QuotedLine
     since: UtcTime
     next_try_at: UtcTime | None = None
+
+
+class AccountsChanged(Event):
+    """Accounts were added, changed or removed: every service looks into the store again."""
+
+    TYPE: ClassVar[str] = "accounts.changed"
+
+    names: tuple[AccountName, ...]
+    revision: Annotated[int, Field(ge=0)]
 
 
 def _concrete(root: type[Message]) -> list[type[Message]]:

@@ -2,28 +2,116 @@
 
 import os
 import re
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from postroom.errors import Misconfigured
+from postroom.secret_box import SecretBox
+from postroom.secret_reference import stored_name
+from postroom.store.engine import Store
+from postroom.store.secrets import read_sealed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+MAX_SECRET_BYTES = 64 * 1024
+
+
+class Secrets:
+    """The secrets of the accounts: in the environment, in files, or encrypted in the store. Threads may share it."""
+
+    def __init__(self, store: Store, box: SecretBox) -> None:
+        self._store = store
+        self._box = box
+        self._lock = threading.Lock()
+        self._file_stamps: dict[str, tuple[object, str]] = {}
+
+    def read(self, reference: str) -> str:
+        """The secret behind a reference; a final line end in a file is not part of it.
+
+        Raises:
+            Misconfigured: it is not there, cannot be read, is empty or has several lines; the text names the
+                reference, never a value.
+            Transient: the store does not answer.
+        """
+        return _usable(reference, self._value(reference))
+
+    def stamp(self, references: Iterable[str]) -> str:
+        """Tells one state of these secrets from the next. Files are read only when they have changed.
+
+        Raises:
+            Transient: the store does not answer.
+        """
+        return ",".join(self._stamp(reference) for reference in references)
+
+    def _value(self, reference: str) -> str:
+        return self._from_store(reference) if stored_name(reference) else from_outside(reference)
+
+    def _from_store(self, reference: str) -> str:
+        name = stored_name(reference) or ""
+        with self._store.read() as connection:
+            sealed = read_sealed(connection, name)
+        if sealed is None:
+            account, _, field = name.partition("/")
+            raise Misconfigured(
+                "secret_missing",
+                f"the secret {reference} is not stored yet: run `postroom accounts set-secret {account} {field}`",
+            )
+        return self._box.open(name, sealed)
+
+    def _stamp(self, reference: str) -> str:
+        kind, _, name = reference.partition(":")
+        if kind != "file":
+            return self._stamp_of(reference)
+        seen = _look(name)
+        with self._lock:
+            known = self._file_stamps.get(name)
+        if known is not None and known[0] == seen:
+            return known[1]
+        found = self._stamp_of(reference)
+        with self._lock:
+            self._file_stamps[name] = (seen, found)
+        return found
+
+    def _stamp_of(self, reference: str) -> str:
+        try:
+            return self._box.stamp(self._value(reference))
+        except Misconfigured as error:
+            return error.reason_code
 
 
 def read_secret(reference: str) -> str:
-    """The secret behind a reference; a final line end in a file is not part of it.
+    """The secret behind an `env:` or `file:` reference. Raises Misconfigured as `Secrets.read`."""
+    return _usable(reference, from_outside(reference))
 
-    Raises:
-        Misconfigured: it is not there, cannot be read, is empty or has several lines; the text names the
-            reference, never a value.
-    """
+
+def from_outside(reference: str) -> str:
+    """What the environment or a file has. Raises Misconfigured."""
     kind, _, name = reference.partition(":")
-    value = _from_environment(name) if kind == "env" else _from_file(name)
+    return _from_environment(name) if kind == "env" else _from_file(name)
+
+
+def _usable(reference: str, value: str) -> str:
     if not value:
         raise Misconfigured("secret_missing", f"the secret {reference} is empty")
-    if _CONTROL.search(value):
-        # Sent on, a line end would be a command of its own to an IMAP or SMTP server.
-        raise Misconfigured("secret_malformed", f"the secret {reference} must be one line of text")
+    return checked(reference, value)
+
+
+def checked(what: str, value: str) -> str:
+    """The secret, if it is one line of text. Raises Misconfigured.
+
+    Sent on, a line end would be a command of its own to an IMAP or SMTP server.
+    """
+    if _CONTROL.search(value) or len(value) > MAX_SECRET_BYTES:
+        raise Misconfigured("secret_malformed", f"the secret {what} must be one line of text")
     return value
+
+
+def _look(name: str) -> object:
+    try:
+        stat = Path(name).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _from_environment(name: str) -> str:
@@ -35,7 +123,8 @@ def _from_environment(name: str) -> str:
 
 def _from_file(name: str) -> str:
     try:
-        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+        with Path(name).open("rb") as file:
+            return file.read(MAX_SECRET_BYTES + 1).decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Misconfigured("secret_missing", f"the secret file {name} cannot be read: {reason}") from error

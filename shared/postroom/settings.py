@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from postroom.errors import Misconfigured
 from postroom.fault import sentence
 from postroom.reply_token import TokenKey, TokenKeys
+from postroom.secret_box import SecretBox, new_key
 
 PREFIX = "POSTROOM_"
 SECRETS_DIR = Path("/run/secrets")
@@ -37,12 +39,23 @@ class Settings(BaseSettings):
     spool_dir: Path | None = Field(
         None, description="Folder for mail above inline_limit; default: in data_dir."
     )
-    accounts: Path = Field(Path("accounts.yaml"), description="The accounts file.")
+    accounts: Path = Field(
+        Path("accounts.yaml"),
+        description="The accounts file that `postroom up` applies, at its start and whenever it changes.",
+    )
     token_keys: SecretStr | None = Field(
         None, description="Keys of reply tokens, newest first: `id:hex,id:hex`, 32 bytes each at least."
     )
     token_keys_file: Path | None = Field(
         None, description="A file with the same; default: made at first start in data_dir."
+    )
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Keys of stored passwords and OAuth 2 tokens, newest first, separated by commas: 32 bytes each "
+        "in URL-safe base64.",
+    )
+    secret_keys_file: Path | None = Field(
+        None, description="A file with the same, one a line; default: made at first start in data_dir."
     )
     shards: Annotated[int, Field(ge=1, le=256)] = Field(
         4, description="Into how many shards the accounts are divided; the same for all services, for ever."
@@ -100,16 +113,40 @@ class Settings(BaseSettings):
         Raises:
             Misconfigured: a key is malformed or the file cannot be read.
         """
-        if self.token_keys is not None:
-            return _parse_keys(self.token_keys.get_secret_value(), f"{PREFIX}TOKEN_KEYS")
-        path = self.token_keys_file or self.data_dir.absolute() / "token-keys"
+        text, where = self._keys("token_keys", lambda: f"1:{secrets.token_hex(32)}\n")
+        return _parse_keys(text, where)
+
+    def read_secret_box(self) -> SecretBox:
+        """What encrypts and decrypts stored secrets; its key is made and kept in data_dir where none is given.
+
+        Raises:
+            Misconfigured: a key is malformed or the file cannot be read.
+        """
+        text, where = self._keys("secret_keys", lambda: f"{new_key()}\n")
         try:
-            if self.token_keys_file is None and not path.exists():
-                _make_key_file(path)
-            return _parse_keys(path.read_text("ascii"), str(path))
+            return SecretBox(tuple(text.replace(",", " ").split()))
+        except ValueError:
+            raise Misconfigured(
+                "secret_keys", f"{where}: expected keys of 32 bytes in URL-safe base64, newest first"
+            ) from None
+
+    def key_file(self, name: Literal["token_keys", "secret_keys"]) -> Path:
+        """Where the keys lie if they are not in the environment."""
+        return getattr(self, f"{name}_file") or self.data_dir.absolute() / name.replace("_", "-")
+
+    def _keys(self, name: Literal["token_keys", "secret_keys"], make: Callable[[], str]) -> tuple[str, str]:
+        """The text of the keys and where it comes from."""
+        given: SecretStr | None = getattr(self, name)
+        if given is not None:
+            return given.get_secret_value(), f"{PREFIX}{name.upper()}"
+        path = self.key_file(name)
+        try:
+            if getattr(self, f"{name}_file") is None and not path.exists():
+                _make_key_file(path, make())
+            return path.read_text("ascii"), str(path)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
-            raise Misconfigured("token_keys", f"{path}: the token keys cannot be read: {reason}") from error
+            raise Misconfigured(name, f"{path}: the keys cannot be read: {reason}") from error
 
     def _file(self, name: str) -> Path:
         return self.data_dir.absolute() / f"{name}.sqlite3"
@@ -132,14 +169,14 @@ def read_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: object) -> Se
         raise Misconfigured("settings", faults) from None
 
 
-def _make_key_file(path: Path) -> None:
+def _make_key_file(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Written aside and linked, so that of several processes starting at once one wins and none reads half.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     draft.touch(mode=0o600)
     try:
         with draft.open("w") as file:
-            file.write(f"1:{secrets.token_hex(32)}\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         path.hardlink_to(draft)

@@ -27,10 +27,14 @@ _QUORUM = {"x-queue-type": "quorum"}
 
 @dataclass(frozen=True)
 class Listening:
-    """What to listen to: routing key patterns of `postroom.events`, and the durable queue's name, if any."""
+    """What to listen to: routing key patterns of `postroom.events`, and the durable queue's name, if any.
+
+    `prefix`: what the names of queue and connection begin with.
+    """
 
     patterns: Sequence[str]
     durable: str | None = None
+    prefix: str = QUEUE_PREFIX
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def subscribe(url: str, client: str, listening: Listening) -> Iterator["Subscrip
         Misconfigured: It refused the client.
     """
     # No heartbeats: nobody keeps them while the caller's own code runs. `Subscription` asks instead.
-    connection: Any = connect(url, name=f"{QUEUE_PREFIX}.{client}", heartbeat_s=0)
+    connection: Any = connect(url, name=f"{listening.prefix}.{client}", heartbeat_s=0)
     try:
         with translated("the client's queue"):
             subscription = Subscription(url, connection, client, listening)
@@ -62,7 +66,7 @@ class Subscription:
         self._arrived: deque[Any] = deque()
         self._in_hand: Any = None
         self._durable = listening.durable is not None
-        self.queue = f"{QUEUE_PREFIX}.{listening.durable or f'{client}.{secrets.token_hex(8)}'}"
+        self.queue = f"{listening.prefix}.{listening.durable or f'{client}.{secrets.token_hex(8)}'}"
         self._declare(listening)
         self._channel.basic_qos(0, 1 if self._durable else PREFETCH, False)
         self._channel.basic_consume(self.queue, callback=self._arrived.append)

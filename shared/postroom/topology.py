@@ -172,6 +172,8 @@ def command_queues(model: type[Command]) -> tuple[str, ...]:
     """The queues that commands of this type go to; `FETCHER_COMMANDS` stands for the queues of all shards."""
     if issubclass(model, MailSend):
         return tuple(_SEND_QUEUES.values())
+    if issubclass(model, AccountTest):
+        return (FETCHER_COMMANDS, SENDER_TRANSACTIONAL)
     return (FETCHER_COMMANDS,) if issubclass(model, _FETCHER) else (_COMMAND_QUEUES[model],)
 
 
@@ -185,7 +187,6 @@ _FETCHER = (
     MailboxCommand,
     MailboxAppend,
     MailboxFind,
-    AccountTest,
     AccountFolders,
     AccountFetchNow,
 )
@@ -194,7 +195,9 @@ _FETCHER = (
 def _command_queue(command: Command, shards: int) -> str:
     if isinstance(command, MailSend):
         return _SEND_QUEUES[command.lane]
-    if isinstance(command, _FETCHER):
+    if isinstance(command, AccountTest) and command.side == "smtp":
+        return SENDER_TRANSACTIONAL
+    if isinstance(command, (*_FETCHER, AccountTest)):
         return fetcher_commands(shard_of(command.account, shards))
     return _COMMAND_QUEUES[type(command)]
 

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from postroom.account import Account
-from postroom.accounts_watch import Accounts
+from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
+from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
+from postroom.oauth.tokens import Tokens
+from postroom.secret import Secrets
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
@@ -32,7 +35,7 @@ from postroom_fetcher.status import SERVICE, StatusBoard
 from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch
 
-ACCOUNTS_INTERVAL_S = 2.0
+DISABLED_INTERVAL_S = 2.0
 SWEEP_INTERVAL_S = 2.0
 HAND_ON_THREADS = 4
 COMMAND_THREADS = 8
@@ -48,12 +51,17 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     store = Store(settings.store)
     stack.callback(store.close)
     check_schema(store)
-    leases = Leases(store, settings.shards, _holder())
+    holder = _holder()
+    leases = Leases(store, settings.shards, holder)
     stack.callback(leases.release)
     relay = OutboxRelay(store, _publisher(settings, stack, "status"), SERVICE)
     board = StatusBoard(store, relay, settings.shards)
-    charge = Charge(Accounts(settings.accounts), leases.held, settings.shards, board)
-    progress, spool, connect = Progress(store), Spool(settings.spool), connector(Trust())
+    box = settings.read_secret_box()
+    secrets = Secrets(store, box)
+    credentials = Credentials(secrets, Tokens(store, box, secrets, holder))
+    accounts = Accounts(store, secrets)
+    charge = Charge(accounts, leases.held, settings.shards, board)
+    progress, spool, connect = Progress(store), Spool(settings.spool), connector(Trust(), credentials)
     intake = Intake(
         progress,
         _publisher(settings, stack, "mail").publish,
@@ -90,11 +98,11 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         receptions.recheck()
 
     leases.on_change = on_leases
-    charge.on_change = lookout.recheck
 
     loops: dict[str, Loop] = {
         "leases": Ticker(leases.step, STEP_S),
-        "accounts": Ticker(charge.step, ACCOUNTS_INTERVAL_S),
+        "accounts": AccountsLoop(accounts, settings.broker, SERVICE, lookout.recheck),
+        "disabled": Ticker(charge.tell_disabled, DISABLED_INTERVAL_S),
         "mailboxes": lookout,
         "commands": receptions,
         "outbox": Ticker(relay.tend, SWEEP_INTERVAL_S),

@@ -10,7 +10,7 @@ from postroom_fetcher.status import DISABLED, StatusBoard
 
 
 class Charge:
-    """Accounts and leases put together. `on_change` is called when the accounts file has changed."""
+    """Accounts and leases put together."""
 
     def __init__(
         self, accounts: Accounts, held: Callable[[], Mapping[int, Lease]], shards: int, board: StatusBoard
@@ -19,12 +19,9 @@ class Charge:
         self._held = held
         self._shards = shards
         self._board = board
-        self.on_change: Callable[[], None] = lambda: None
 
-    def step(self) -> bool:
-        """Read the accounts file if it changed; never asks to be called again at once."""
-        if self._accounts.refresh():
-            self.on_change()
+    def tell_disabled(self) -> bool:
+        """Report the accounts that are disabled as grey; never asks to be called again at once."""
         held = self._held()
         for account in self._with_mailbox():
             if not account.enabled and shard_of(account.name, self._shards) in held:

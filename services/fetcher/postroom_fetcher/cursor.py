@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from postroom.account import Imap
+from postroom.account_servers import Imap
 from postroom_fetcher.response import Metadata
 
 WINDOW_UIDS = 50_000

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Protocol, Self
 
 from postroom import metrics
-from postroom.account import Account, Imap
+from postroom.account import Account
+from postroom.account_servers import Imap
 from postroom.broker.publisher import Outgoing
 from postroom.clock import Clock, utc_now
 from postroom.errors import Misconfigured, Permanent, PostroomError, Transient

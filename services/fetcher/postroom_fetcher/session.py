@@ -15,10 +15,11 @@ from typing import Any
 import imapclient
 from imapclient import IMAPClient
 
-from postroom.account import Account, Imap
+from postroom.account import Account
+from postroom.account_servers import Imap
+from postroom.credentials import Credentials, Password
 from postroom.errors import Misconfigured
 from postroom.messages import FolderInfo
-from postroom.secret import read_secret
 from postroom_fetcher.cursor import Selected
 from postroom_fetcher.fault import CONNECT, Place, Refused, Unavailable, folder_missing, translated
 from postroom_fetcher.response import Answer, read_fetch, read_search
@@ -229,7 +230,7 @@ Connect = Callable[[Account], Session]
 """Makes a session for an account; what `connector` returns."""
 
 
-def connector(trust: Trust) -> Connect:
+def connector(trust: Trust, credentials: Credentials) -> Connect:
     """Makes sessions with this trust.
 
     The function raises Misconfigured (log-in refused, certificate not trusted, no STARTTLS …) or Unavailable.
@@ -238,20 +239,19 @@ def connector(trust: Trust) -> Connect:
     def connect(account: Account) -> Session:
         assert account.imap is not None
         context = None if account.imap.security == "none" else trust.context(account)
-        return _signed_in(account.imap, context)
+        credential = credentials.of(account, account.imap)
+        assert isinstance(credential, Password)
+        return _signed_in(account.imap, context, credential)
 
     return connect
 
 
-def _signed_in(imap: Imap, context: ssl.SSLContext | None) -> Session:
+def _signed_in(imap: Imap, context: ssl.SSLContext | None, credential: Password) -> Session:
     place = Place(imap.host, imap.port)
-    assert imap.user is not None
-    assert imap.password is not None
-    password = read_secret(imap.password)
     with _connected(imap, context, place) as client:
         if imap.security == "starttls":
             _start_tls(client, context, place)
-        _sign_in(client, imap.user, password, place)
+        _sign_in(client, credential.user, credential.password, place)
         return Session(client, place)
 
 

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 from postroom import topology
-from postroom.accounts_watch import Accounts
+from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Handler
@@ -24,7 +24,6 @@ from postroom_processor.results import Results
 
 SWEEP_INTERVAL_S = 2.0
 DEADLINE_INTERVAL_S = 1.0
-ACCOUNTS_INTERVAL_S = 2.0
 RETENTION_INTERVAL_S = 3600.0
 
 
@@ -38,7 +37,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     store = Store(settings.store)
     stack.callback(store.close)
     check_schema(store)
-    accounts = Accounts(settings.accounts)
+    accounts = Accounts(store)
     keys = settings.read_token_keys()
     spool = Spool(settings.spool)
 
@@ -98,7 +97,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "results": consumer(topology.RESULTS, Results(store)),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "deadlines": Ticker(deadlines.expire, DEADLINE_INTERVAL_S),
-        "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
+        "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})

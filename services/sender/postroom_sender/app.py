@@ -1,13 +1,19 @@
 """Wires the sender."""
 
+import os
+import socket
+import uuid
 from contextlib import ExitStack
 
 from postroom import topology
-from postroom.accounts_watch import Accounts
+from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.clock import utc_now
+from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
+from postroom.oauth.tokens import Tokens
+from postroom.secret import Secrets
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.store import Store
@@ -23,7 +29,6 @@ from postroom_sender.send import Sending
 from postroom_sender.standing import Standings, show
 
 SWEEP_INTERVAL_S = 2.0
-ACCOUNTS_INTERVAL_S = 2.0
 IDLE_INTERVAL_S = 10.0
 WORKERS = {topology.SENDER_TRANSACTIONAL: 4, topology.SENDER_BULK: 2}
 """How many batches are sent at a time: bulk has its own, and fewer, so that it never delays an approval."""
@@ -40,9 +45,11 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     stack.callback(store.close)
     check_schema(store)
     show(store)
-    accounts = Accounts(settings.accounts)
+    box = settings.read_secret_box()
+    secrets = Secrets(store, box)
+    accounts = Accounts(store, secrets)
     patience = patience or Patience()
-    connections = Connections()
+    connections = Connections(Credentials(secrets, Tokens(store, box, secrets, _holder())))
     stack.callback(connections.close)
     parts = RoundParts(connections, Standings(utc_now, patience), patience, Paces(), utc_now)
     in_hand = InHand()
@@ -71,7 +78,11 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
         "transactional": consumer(topology.SENDER_TRANSACTIONAL),
         "bulk": consumer(topology.SENDER_BULK),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
-        "accounts": Ticker(accounts.refresh, ACCOUNTS_INTERVAL_S),
+        "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

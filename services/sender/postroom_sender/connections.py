@@ -5,16 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from postroom.account import Account
+from postroom.credentials import Credentials
 from postroom_sender.session import Session, Timeouts, open_session
 
 CLOSE_AFTER_S = 60.0
-Open = Callable[[Account, Timeouts], Session]
 
 
 class Connections:
     """Sessions that nobody uses at the moment. Threads may share it; a taken session belongs to its taker."""
 
-    def __init__(self, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, credentials: Credentials, timeouts: Timeouts | None = None) -> None:
+        self._credentials = credentials
         self._timeouts = timeouts or Timeouts()
         self._lock = threading.Lock()
         self._free: defaultdict[str, list[Session]] = defaultdict(list)
@@ -25,7 +26,7 @@ class Connections:
             if session.usable_for(account):
                 return session
             session.close()
-        return open_session(account, self._timeouts)
+        return open_session(account, self._timeouts, self._credentials)
 
     def give_back(self, session: Session) -> None:
         """Keep the session for the next mail, unless it is closed."""

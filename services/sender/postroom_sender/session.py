@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from postroom.account import Account, Smtp
+from postroom.account import Account
+from postroom.account_servers import Smtp
+from postroom.credentials import Credentials, Password
 from postroom.errors import Misconfigured, PostroomError, Transient
-from postroom.secret import read_secret
 from postroom_sender.compose import Composed
 from postroom_sender.dialogue import Dialogue, Lost, explained
 from postroom_sender.outcome import Outcome, Reply, Result, Stage, judge
@@ -48,8 +49,11 @@ class Refused(PostroomError):
 class Session:
     """An open session. Not for several threads at once."""
 
-    def __init__(self, account: Account, dialogue: Dialogue, timeouts: Timeouts) -> None:
+    def __init__(
+        self, account: Account, dialogue: Dialogue, timeouts: Timeouts, credentials: Credentials
+    ) -> None:
         self.account = account
+        self._credentials = credentials
         self.mails = 0
         self.open = True
         self._dialogue = dialogue
@@ -116,8 +120,10 @@ class Session:
         if smtp.security == "starttls":
             self._start_tls(smtp)
             self._hello()
-        if smtp.user is not None and smtp.password is not None:
-            self._sign_in(smtp, smtp.user, smtp.password)
+        credential = self._credentials.of(self.account, smtp)
+        if credential is not None:
+            assert isinstance(credential, Password)
+            self._sign_in(smtp, credential)
 
     def _hello(self) -> None:
         self._dialogue.write(f"EHLO {_own_name(self.account)}\r\n".encode(), self._timeouts.command_s)
@@ -141,15 +147,17 @@ class Session:
         with _tls_errors(smtp):
             self._dialogue.start_tls(context, smtp.host, self._timeouts.connect_s)
 
-    def _sign_in(self, smtp: Smtp, user: str, password_reference: str) -> None:
+    def _sign_in(self, smtp: Smtp, credential: Password) -> None:
         # The order of steps sees to it; this line is there for those who change the order.
         assert self._dialogue.encrypted or smtp.security == "none"
         offered = frozenset(self._extensions.get("AUTH", "").split())
         if not offered:
             raise Misconfigured("no_auth", f"{smtp.host}:{smtp.port} does not offer to sign in here")
-        password = read_secret(password_reference)
         reply = sign_in(
-            lambda line: self._dialogue.ask(line, self._timeouts.command_s), offered, user, password
+            lambda line: self._dialogue.ask(line, self._timeouts.command_s),
+            offered,
+            credential.user,
+            credential.password,
         )
         self._expect("auth", reply)
 
@@ -235,7 +243,7 @@ class Session:
         self._dialogue.write(text.encode(), self._timeouts.command_s)
 
 
-def open_session(account: Account, timeouts: Timeouts) -> Session:
+def open_session(account: Account, timeouts: Timeouts, credentials: Credentials) -> Session:
     """Connect and sign in.
 
     Raises:
@@ -257,7 +265,7 @@ def open_session(account: Account, timeouts: Timeouts) -> Session:
     # Small writes go out at once, instead of waiting for the other side's acknowledgement (Nagle).
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     dialogue = Dialogue(sock)
-    session = Session(account, dialogue, timeouts)
+    session = Session(account, dialogue, timeouts, credentials)
     try:
         if smtp.security == "tls":
             context = tls_context(account.ca_file, verify=account.verify_certificate)

@@ -1,6 +1,7 @@
 r"""RabbitMQ definitions for import at broker start (pure): queues, limits, users and their rights.
 
-A service configures nothing, writes to the exchanges it publishes to and reads its own queues. Rights are
+A service configures nothing but a queue for broadcasts, writes to the exchanges it publishes to and reads its own
+queues. Rights are
 regular expressions over the names of exchanges and queues (RabbitMQ, "Access Control"). Publishing straight
 into a queue goes through the default exchange, `amq\.default`.
 """
@@ -47,20 +48,26 @@ POLICIES = (
     Policy("postroom-clients", r"^postroom\.client\.", {"max-length": MAX_CLIENT_MESSAGES}),
 )
 
-_NOTHING = "^$"
 _CLIENT_QUEUES = r"postroom\.client\..*"
 
+
+def _service(name: str, writes: str, reads: str) -> Rights:
+    """A service's rights: besides its own, a queue for the broadcast that accounts have changed."""
+    broadcasts = rf"postroom\.{name}\.accounts\..*"
+    return Rights(
+        f"^{broadcasts}$", rf"^({writes}|{broadcasts})$", rf"^({reads}|{broadcasts}|postroom\.events)$"
+    )
+
+
 RIGHTS: Mapping[str, Rights] = {
-    "fetcher": Rights(_NOTHING, r"^postroom\.(events|retry|dead)$", r"^postroom\.fetcher\.commands\.[0-9]+$"),
+    "fetcher": _service("fetcher", r"postroom\.(events|retry|dead)", r"postroom\.fetcher\.commands\.[0-9]+"),
     # It answers queries into the clients' own queues.
-    "processor": Rights(
-        _NOTHING,
-        r"^(postroom\.(events|commands|retry|dead)|amq\.default)$",
-        r"^postroom\.processor\.(replies|inbox|commands|results)$",
+    "processor": _service(
+        "processor",
+        r"postroom\.(events|commands|retry|dead)|amq\.default",
+        r"postroom\.processor\.(replies|inbox|commands|results)",
     ),
-    "sender": Rights(
-        _NOTHING, r"^postroom\.(events|retry|dead)$", r"^postroom\.sender\.(transactional|bulk)$"
-    ),
+    "sender": _service("sender", r"postroom\.(events|retry|dead)", r"postroom\.sender\.(transactional|bulk)"),
     # A program that asks for approvals: it binds queues of its own to the events.
     "client": Rights(
         f"^{_CLIENT_QUEUES}$",

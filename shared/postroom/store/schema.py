@@ -246,4 +246,62 @@ account_status = Table(
     Column("last_good_at", Moment),
     Column("failures", Integer, nullable=False),
     Column("back_off_s", Float, nullable=False),
+    # Of the settings and secrets that it was found with: others are worth a new try.
+    Column("settings_digest", String(64), nullable=False, server_default=""),
+)
+
+# Console: the accounts as `postroom apply` and `postroom accounts` left them; secrets are references.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Console: the sections of the accounts file that are for all accounts, such as `system_smtp`.
+sections = Table(
+    "sections",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Console: grows with every change of what is named, so that services see at a glance whether there was one.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
+# Console: passwords, encrypted with the newest of the secret keys.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("ciphertext", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Console (signing in), fetcher and sender (refreshing): the OAuth 2 tokens of an account, encrypted.
+oauth_grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("ciphertext", Text, nullable=False),
+    # Grows with every write: who refreshed with an older one has been overtaken.
+    Column("version", BigInteger, nullable=False),
+    Column("access_expires_at", Moment),
+    Column("refresh_expires_at", Moment),
+    Column("signed_in_at", Moment, nullable=False),
+    Column("refreshed_at", Moment),
+    # Who asks the provider at the moment, and until when nobody else does.
+    Column("claimed_by", String(200)),
+    Column("claimed_until", Moment),
+    # Why the provider does not want the grant any more; the account's owner has to sign in again.
+    Column("rejected", Text),
 )

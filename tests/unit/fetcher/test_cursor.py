@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.account import Imap
+from postroom.account_servers import Imap
 from postroom_fetcher.cursor import (
     Cursor,
     Limits,
