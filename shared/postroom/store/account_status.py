@@ -1,5 +1,7 @@
-"""How each side of an account does: grey, green or red, with a reason. Fetcher (imap) and sender (smtp) write it."""
+"""How each side of an account does: grey, green or red, and why. Fetcher and sender write it."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +9,10 @@ from typing import Literal
 
 from sqlalchemy import Connection, Row, select
 
-from postroom.account import Side
+from postroom.account import Account, Side
 from postroom.account_reason import waits_for_change
 from postroom.messages import AccountStatusChanged
+from postroom.store.accounts import document
 from postroom.store.engine import upsert
 from postroom.store.schema import account_status
 
@@ -25,7 +28,7 @@ class Report:
         next_try_at: When it is tried again; None: now, or (red) when its settings or secrets have changed.
         failures: How many in a row so far.
         back_off_s: Seconds until the next try.
-        settings_digest: `digest` of the account that it was found with.
+        settings_digest: `settings_digest` of the account that it was found with.
     """
 
     colour: Colour
@@ -39,7 +42,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Known:
-    """What an earlier life of a service has found out: how often in a row the sign-in failed, with which settings."""
+    """What an earlier life of a service, or another replica, has found out."""
 
     report: Report
 
@@ -51,6 +54,12 @@ class Known:
             and found.settings_digest == settings_digest
             and waits_for_change(found.reason_code, found.failures)
         )
+
+
+def settings_digest(account: Account) -> str:
+    """Tells an account's settings and secrets from others (pure); `account` as it is in effect."""
+    written = json.dumps([document(account), account.secrets_stamp], sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def record(
