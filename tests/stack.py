@@ -8,18 +8,17 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import yaml
-
 from postroom import topology
 from postroom.broker import declare
 from postroom.store import Store
 from postroom.store.migrate import migrate
+from tests.accounts import keep_accounts
 from tests.servers.process import Command, Process, free_port
 from tests.waiting import wait_until
 
@@ -44,6 +43,7 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=dict)
     running: dict[str, Process] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    _secrets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def embedded(cls, folder: Path, accounts: Sequence[Mapping[str, Any]]) -> Stack:
@@ -54,10 +54,10 @@ class Stack:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        store = Store(self.store_url)
-        migrate(store)
-        store.close()
+        with closing(self.store()) as store:
+            migrate(store)
         declare.apply(self.broker_url, topology.topology(SHARDS))
+        self.apply_accounts()
         self.start(*SERVICES)
         return self
 
@@ -69,6 +69,12 @@ class Stack:
     ) -> None:
         for process in self.running.values():
             process.stop()
+
+    def apply_accounts(self) -> None:
+        """Bring the accounts into the store, as `postroom apply` does; nobody is told."""
+        entries = [_by_reference(dict(entry), self._secrets) for entry in self.accounts]
+        with closing(self.store()) as store:
+            keep_accounts(store, entries)
 
     def start(self, *names: str) -> None:
         """Start the services and wait until they are ready."""
@@ -122,12 +128,8 @@ class Stack:
 
     def outcomes(self) -> int:
         """How many mails have their outcome."""
-        store = self.store()
-        try:
-            with store.read() as connection:
-                return int(connection.exec_driver_sql("SELECT count(*) FROM mails").scalar() or 0)
-        finally:
-            store.close()
+        with closing(self.store()) as store, store.read() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM mails").scalar() or 0)
 
     def _page(self, service: str, page: str) -> bytes:
         url = f"http://127.0.0.1:{self.ports[service]}/{page}"
@@ -138,18 +140,13 @@ class Stack:
             return error.read()
 
     def _environment(self) -> dict[str, str]:
-        secrets: dict[str, str] = {}
-        entries = [_by_reference(dict(entry), secrets) for entry in self.accounts]
-        path = self.folder / "accounts.yaml"
-        path.write_text(yaml.safe_dump({"accounts": entries}))
         return {
             "POSTROOM_DATA_DIR": str(self.folder),
             "POSTROOM_BROKER_URL": self.broker_url,
             "POSTROOM_STORE_URL": self.store_url,
-            "POSTROOM_ACCOUNTS": str(path),
             "POSTROOM_SHARDS": str(SHARDS),
             "POSTROOM_HTTP_HOST": "127.0.0.1",
-            **secrets,
+            **self._secrets,
             **self.environment,
         }
 

@@ -36,7 +36,7 @@ class Account(Section):
         description="Whether its mailbox is read; needs `imap`. Default: whether there is an `imap` section."
     )
     send: bool = Field(
-        description="Whether it sends; needs `smtp` or `use_system_smtp`. Default: whether it has one of them."
+        description="Whether it sends; needs `smtp` or `use_system_smtp`. Default: whether it has one."
     )
     reply_address: Address = Field(
         description="Where replies to requests go; a tag with the token is added. Default: `address`."
@@ -63,8 +63,8 @@ class Account(Section):
     )
     confidential: bool = Field(
         False,
-        description="Protected data: TLS with a verified certificate is required on both sides, and what people "
-        "wrote is kept out of events and logs.",
+        description="Protected data: TLS with a verified certificate is required on both sides, and what "
+        "people wrote is kept out of events and logs.",
     )
     footer: Text = Field("", description="Text under every mail that the account sends.")
     deny: AddressPatterns = Field(
@@ -136,7 +136,7 @@ class Account(Section):
         return self._secrets_stamp
 
     def effective(self, system_smtp: SystemSmtp | None, secrets_stamp: str = "") -> "Account":
-        """The account as the services use it: no section that is switched off, the system's SMTP filled in."""
+        """The account as services use it: without what is switched off, with the system's SMTP filled in."""
         system = system_smtp.smtp() if system_smtp and system_smtp.allows(self.name) else None
         smtp = system if self.use_system_smtp else self.smtp
         changes = {"imap": self.imap if self.receive else None, "smtp": smtp if self.send else None}
@@ -228,7 +228,10 @@ def _oauth(account: Account) -> str | None:
     if account.type == "smtp-imap":
         return "oauth needs type: outlook, gmail or oauth2" if account.oauth else None
     if account.oauth is None:
-        return f"type: {account.type} needs an oauth section with client_id (type: smtp-imap signs in with passwords)"
+        return (
+            f"type: {account.type} needs an oauth section with client_id "
+            "(for passwords it is type: smtp-imap)"
+        )
     try:
         provider(account.type, account.oauth)
     except ValueError as error:
@@ -240,7 +243,10 @@ def _confidential(account: Account) -> str | None:
     if not account.confidential:
         return None
     if not account.verify_certificate:
-        return "confidential accounts need verified certificates: take verify_certificate: false away, or set ca_file"
+        return (
+            "confidential accounts need verified certificates: take verify_certificate: false away, "
+            "or set ca_file"
+        )
     open_side = next((side for side, server in account.servers() if server.security == "none"), None)
     if open_side:
         return f"confidential accounts need TLS: set {open_side}.security to tls or starttls"

@@ -27,8 +27,8 @@ class OAuth(Section):
     grant: Grant | None = Field(
         None,
         description="`device`: a code to type in any browser; `browser`: a redirect to this machine (PKCE); "
-        "`client-credentials`: the program itself, without a person. Default: `device` for outlook, `browser` "
-        "for gmail; for oauth2 `device` if `device_url` is given, else `browser`.",
+        "`client-credentials`: the program itself, without a person. Default: `device` for outlook, "
+        "`browser` for gmail; for oauth2 `device` if `device_url` is given, else `browser`.",
     )
     tenant: Tenant = Field("common", description="outlook: the directory's id or domain.")
     token_url: Url | None = Field(None, description="oauth2: the token endpoint.")
@@ -64,7 +64,8 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    # learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+    # learn.microsoft.com/exchange/client-developer/legacy-protocols, "Authenticate an IMAP, POP or SMTP
+    # connection using OAuth"
     "outlook": Preset(
         imap={"host": "outlook.office365.com", "security": "tls"},
         smtp={"host": "smtp.office365.com", "security": "starttls"},
@@ -89,7 +90,7 @@ def provider(kind: AccountType, oauth: OAuth) -> Provider:
     """The provider of an account of this type: the known one's endpoints, unless the section has others.
 
     Raises:
-        ValueError: the section lacks something or has what does not go together; the text says what and the fix.
+        ValueError: the section lacks something, or has what does not go together; the text says the fix.
     """
     found = _PROVIDERS.get(kind, _generic)(oauth)
     if found.grant == "client-credentials" and oauth.client_secret is None:

@@ -1,9 +1,9 @@
-"""Why an account is not green: every reason code of a status or a test, what kind of trouble it is, and the advice.
+"""Why an account is not green: every reason code of a status or a test, its kind, and the advice (pure).
 
 The kind says what happens next. *Outage*: nothing is wrong with the settings, it is tried again by itself.
-*Settings*: the owner has to change something; it is tried again all the same, since the other side may change too.
-*Credentials*: as settings, and after `MAX_SIGN_IN_TRIES` tries nothing is tried until settings or secrets change,
-since providers lock out who keeps asking with a wrong password.
+*Settings*: the owner has to change something; it is tried again all the same, since the other side may
+change too. *Credentials*: as settings, and after `MAX_SIGN_IN_TRIES` tries nothing is tried until settings or
+secrets change, since providers lock out who keeps asking with a wrong password.
 """
 
 from collections.abc import Mapping
@@ -53,8 +53,8 @@ REASONS: Mapping[str, Reason] = {
     ),
     "basic_auth_disabled": Reason(
         "credentials",
-        "the provider takes no passwords any more: use type: outlook (or gmail, oauth2) with an oauth section, "
-        "then `postroom accounts login NAME`",
+        "the provider takes no passwords any more: use type: outlook (or gmail, oauth2) with an oauth "
+        "section, then `postroom accounts login NAME`",
     ),
     "secret_missing": Reason(
         "settings", "set the variable, write the file, or `postroom accounts set-secret NAME`"

@@ -68,8 +68,8 @@ class Imap(Server):
 
     auth: ImapAuth = Field(
         "auto",
-        description="How to sign in. `auto`: with the account's OAuth 2 sign-in if it has one and no password "
-        "is given, else with the password in the best way that the server offers.",
+        description="How to sign in. `auto`: with the account's OAuth 2 sign-in if it has one and no "
+        "password is given, else with the password in the best way that the server offers.",
     )
     folder: Folder = Field("INBOX", description="The folder that is read.")
     sent_folder: Folder | None = Field(
@@ -97,8 +97,9 @@ class Smtp(Server):
 
     auth: SmtpAuth = Field(
         "auto",
-        description="How to sign in. `auto`: with the account's OAuth 2 sign-in if it has one and no password "
-        "is given, else with the password, if any, in the best way that the server offers; `none`: not at all.",
+        description="How to sign in. `auto`: with the account's OAuth 2 sign-in if it has one and no "
+        "password is given, else with the password, if any, in the best way that the server offers; `none`: "
+        "not at all.",
     )
 
     @model_validator(mode="after")

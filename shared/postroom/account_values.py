@@ -91,9 +91,10 @@ def _url(text: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    return (
-        host == "localhost" or ((host[:1].isdigit() or ":" in host) and ipaddress.ip_address(host).is_loopback)
-    )
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 DurationS = Annotated[

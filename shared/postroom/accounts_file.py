@@ -129,13 +129,16 @@ def _unfitting(
 
 
 def unfitting(account: Account, system: SystemSmtp | None) -> str | None:
-    """Why an account cannot use the system's SMTP though it wants to; None if it can or does not want to (pure)."""
+    """Why an account that wants to use the system's SMTP cannot; None if there is nothing wrong (pure)."""
     if not account.use_system_smtp:
         return None
     if system is None:
         return "there is no system_smtp section: add one with the server's host"
     if not system.allows(account.name):
-        return f"system_smtp.accounts does not allow {account.name}: add it there, or give the account its own smtp"
+        return (
+            f"system_smtp.accounts does not allow {account.name}: add it there, or give the account an smtp "
+            "section"
+        )
     if account.confidential and system.security == "none":
         return "confidential accounts need TLS: set system_smtp.security to tls or starttls"
     return None

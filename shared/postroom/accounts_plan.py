@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes, and the file that they come from. `is_empty`: the store is as the file wants it already."""
+    """The changes, and the file that they come from."""
 
     file: AccountsFile
     changes: tuple[Change, ...]

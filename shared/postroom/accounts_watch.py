@@ -1,4 +1,4 @@
-"""The accounts as they stand: read from the store again when they, or the secrets they refer to, change (A11)."""
+"""The accounts as they stand: read again when they, or the secrets they refer to, change (A11)."""
 
 import logging
 import threading
@@ -72,7 +72,7 @@ class Accounts:
 
 
 class AccountsLoop:
-    """A service's loop that refreshes the accounts: when a change is broadcast, and now and then all the same.
+    """A service's loop that refreshes the accounts: at each broadcast, and every `POLL_S` all the same.
 
     Without the broker it goes on by looking into the store.
     """

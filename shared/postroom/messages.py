@@ -264,8 +264,8 @@ class MailboxFind(Command):
 class AccountTest(Command):
     """Try one side of an account stage by stage, where the service runs; the answer is `account.tested`.
 
-    `candidate`: settings, as in the accounts file, of an account that is not there yet or is to be changed; secrets
-    are references there as well.
+    `candidate`: settings, as in the accounts file, of an account that is not there yet or is to be changed;
+    secrets are references there as well.
     """
 
     TYPE: ClassVar[str] = "account.test"

@@ -13,7 +13,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
 from postroom import generated, metrics
-from postroom.account import Account, Imap, Smtp
+from postroom.account import Account
+from postroom.account_oauth import OAuth
+from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
 from postroom.messages import (
@@ -93,11 +95,18 @@ def _settings() -> str:
 
 
 def _accounts() -> str:
-    sections = ((Account, "An account"), (Imap, "`imap`"), (Smtp, "`smtp`"))
+    sections = (
+        (Account, "An account"),
+        (Imap, "`imap`"),
+        (Smtp, "`smtp`"),
+        (OAuth, "`oauth`"),
+        (SystemSmtp, "`system_smtp`"),
+    )
     tables = "\n".join(f"## {title}\n\n{_doc(model)}\n\n{_fields(model)}" for model, title in sections)
     return (
-        "# The accounts file\n\nA YAML file (UTF-8, no anchors, aliases or tags) with the list `accounts`; "
-        f"`{PREFIX}ACCOUNTS` names it. It is read again when it changes.\n\n"
+        "# The accounts file\n\nA YAML file (UTF-8, no anchors, aliases or tags) with the list `accounts` "
+        "and, beside it, `system_smtp` where accounts use that. `postroom apply -f accounts.yaml` brings it "
+        f"into the store; `postroom up` does so by itself (`{PREFIX}ACCOUNTS`).\n\n"
         f"```yaml\n{ACCOUNTS_EXAMPLE}```\n\n{tables}"
     )
 

@@ -17,7 +17,7 @@ MAX_SECRET_BYTES = 64 * 1024
 
 
 class Secrets:
-    """The secrets of the accounts: in the environment, in files, or encrypted in the store. Threads may share it."""
+    """Secrets in the environment, in files, or encrypted in the store. Threads may share it."""
 
     def __init__(self, store: Store, box: SecretBox) -> None:
         self._store = store
@@ -54,7 +54,8 @@ class Secrets:
             account, _, field = name.partition("/")
             raise Misconfigured(
                 "secret_missing",
-                f"the secret {reference} is not stored yet: run `postroom accounts set-secret {account} {field}`",
+                f"the secret {reference} is not stored yet: "
+                f"run `postroom accounts set-secret {account} {field}`",
             )
         return self._box.open(name, sealed)
 

@@ -47,8 +47,8 @@ class SecretBox:
         except (InvalidToken, ValueError) as error:
             raise Misconfigured(
                 "secret_key",
-                f"the stored secret {name} cannot be decrypted: POSTROOM_SECRET_KEYS lacks the key that it was "
-                "encrypted with",
+                f"the stored secret {name} cannot be decrypted: POSTROOM_SECRET_KEYS lacks the key that it "
+                "was encrypted with",
             ) from error
         if found_name != name:
             raise Misconfigured(

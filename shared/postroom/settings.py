@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     )
     secret_keys: SecretStr | None = Field(
         None,
-        description="Keys of stored passwords and OAuth 2 tokens, newest first, separated by commas: 32 bytes each "
-        "in URL-safe base64.",
+        description="Keys of stored passwords and OAuth 2 tokens, newest first, separated by commas: 32 "
+        "bytes each in URL-safe base64.",
     )
     secret_keys_file: Path | None = Field(
         None, description="A file with the same, one a line; default: made at first start in data_dir."
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         return _parse_keys(text, where)
 
     def read_secret_box(self) -> SecretBox:
-        """What encrypts and decrypts stored secrets; its key is made and kept in data_dir where none is given.
+        """What encrypts stored secrets; its key is made and kept in data_dir where none is given.
 
         Raises:
             Misconfigured: a key is malformed or the file cannot be read.

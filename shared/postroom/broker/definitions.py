@@ -1,9 +1,8 @@
 r"""RabbitMQ definitions for import at broker start (pure): queues, limits, users and their rights.
 
-A service configures nothing but a queue for broadcasts, writes to the exchanges it publishes to and reads its own
-queues. Rights are
-regular expressions over the names of exchanges and queues (RabbitMQ, "Access Control"). Publishing straight
-into a queue goes through the default exchange, `amq\.default`.
+A service configures nothing but a queue for broadcasts, writes to the exchanges it publishes to and reads its
+own queues. Rights are regular expressions over the names of exchanges and queues (RabbitMQ, "Access
+Control"). Publishing straight into a queue goes through the default exchange, `amq\.default`.
 """
 
 import base64

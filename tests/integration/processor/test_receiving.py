@@ -38,6 +38,7 @@ from postroom.store.schema import approvals, mails, outbox
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import ReceivedMail
+from tests.accounts import keep_accounts
 from tests.servers.process import free_port
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -87,7 +88,7 @@ class Bench:
             store=self.store,
             spool=Spool(self.folder / "spool"),
             relay=OutboxRelay(self.store, publisher, "processor", self.clock),
-            accounts=Accounts(self.folder / "accounts.yaml"),
+            accounts=Accounts(self.store),
             keys=KEYS,
             shards=1,
             clock=self.clock,
@@ -98,7 +99,7 @@ class Bench:
             store=self.store,
             relay=self.relay(),
             publisher=self.publisher(),
-            accounts=Accounts(self.folder / "accounts.yaml"),
+            accounts=Accounts(self.store),
             keys=KEYS,
             shards=1,
             clock=self.clock,
@@ -174,7 +175,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         url = request.getfixturevalue("postgresql_database")
     store = Store(url)
     migrate(store)
-    (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
+    keep_accounts(store, ACCOUNTS)
     broker_url = f"embedded:///{tmp_path}/broker.sqlite3"
     declare.apply(broker_url, topology.topology(1))
     there = Bench(store, broker_url, tmp_path)
