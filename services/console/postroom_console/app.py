@@ -2,8 +2,10 @@
 
 import click
 
-from postroom_console.accounts import accounts, config
+from postroom_console.accounts import accounts
+from postroom_console.apply import apply
 from postroom_console.approvals import approvals
+from postroom_console.config import config
 from postroom_console.demo import demo
 from postroom_console.faults import Group
 from postroom_console.services import MODULES, service_command
@@ -21,7 +23,7 @@ def main() -> None:
     """
 
 
-for command in (up, demo, approvals, accounts, config, topology, migrate):
+for command in (up, demo, approvals, apply, accounts, config, topology, migrate):
     main.add_command(command)
 for name in MODULES:
     main.add_command(service_command(name))

@@ -2,11 +2,14 @@
 
 from rich.text import Text
 
-from postroom.settings import PREFIX, Settings
+from postroom.accounts_file import read_accounts
+from postroom.settings import Settings
+from postroom_console.applying import carry_out
 from postroom_console.imap_server import PASSWORD_VARIABLE
 from postroom_console.mail_server import MailServer
 from postroom_console.page import Page
 from postroom_console.ports import LOOPBACK
+from postroom_console.registry import opened
 from postroom_console.service_log import LogFile
 from postroom_console.stack import Stack
 from postroom_console.story import ADDRESS, Story, Told, write_accounts
@@ -23,7 +26,8 @@ class Rehearsal:
         self.log = LogFile(settings.data_dir.absolute() / LOG_NAME)
         self.server = MailServer(ADDRESS, self.log.write, self._note)
         self._accounts = settings.data_dir / "demo-accounts.yaml"
-        self.stack = Stack(settings, self._environment(), self.log.write, self._note)
+        environment = {PASSWORD_VARIABLE: self.server.password}
+        self.stack = Stack(settings, environment, self.log.write, self._note)
 
     def start(self) -> None:
         """Start everything and say where it is.
@@ -40,6 +44,8 @@ class Rehearsal:
         self.page.step(
             "mail server", f"pymap (IMAP) on {LOOPBACK}:{imap}, aiosmtpd (SMTP) on {LOOPBACK}:{smtp}"
         )
+        self.stack.prepare()
+        self._apply_accounts()
         self.stack.start()
         self.stack.wait_ready()
         where = ", ".join(f"{name} :{url.rpartition(':')[2]}" for name, url in self.stack.urls.items())
@@ -67,11 +73,10 @@ class Rehearsal:
         for line in self.log.tail():
             self.page.line(Text(f"    {line}", style="dim"))
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            PASSWORD_VARIABLE: self.server.password,
-            f"{PREFIX}ACCOUNTS": str(self._accounts.absolute()),
-        }
+    def _apply_accounts(self) -> None:
+        """The demo's account, and no other: the one of an earlier run had other ports."""
+        with opened(self.settings) as store:
+            carry_out(self.settings, store, read_accounts(self._accounts), prune=True)
 
     def _note(self, name: str, sentence: str) -> None:
         self.log.write(name, sentence)

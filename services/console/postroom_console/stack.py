@@ -51,8 +51,8 @@ class Stack:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked(data_dir / "up.lock")
 
-    def start(self) -> None:
-        """Make store and broker ready, then start the services.
+    def prepare(self) -> None:
+        """Make store and broker ready.
 
         Raises:
             Misconfigured: Store or broker refuse us.
@@ -60,6 +60,9 @@ class Stack:
         """
         migrate_settings(self._settings)
         apply_topology(self._settings, topology(self._settings.shards))
+
+    def start(self) -> None:
+        """Start the services; store and broker are ready."""
         host = self._settings.http_host if "http_host" in self._settings.model_fields_set else LOOPBACK
         ports = choose_ports(host, self._settings.http_port, len(MODULES))
         for (name, module), port in zip(MODULES.items(), ports, strict=True):

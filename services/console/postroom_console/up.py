@@ -10,10 +10,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from postroom.accounts_file import read_accounts
 from postroom.errors import Misconfigured, PostroomError
-from postroom.settings import PREFIX, Settings, read_settings
-from postroom_console.accounts import account_warnings
+from postroom.settings import Settings, read_settings
+from postroom_console import changes
+from postroom_console.accounts_follower import AccountsFollower
+from postroom_console.apply import tell
+from postroom_console.applying import read_file
 from postroom_console.ending import Ending
 from postroom_console.extra import check_extra
 from postroom_console.faults import FAILED, OK
@@ -38,21 +40,24 @@ def up() -> None:
 
 
 def _run_real(settings: Settings) -> int:
-    accounts = read_accounts(settings.accounts)
+    accounts = read_file(settings.accounts).accounts
     console = make_console()
     console.print(f"{len(accounts)} accounts from {settings.accounts}, state in {_folder(settings)}")
-    for warning in account_warnings(accounts):
+    for warning in changes.warnings(accounts):
         console.print(Text(f"warning: {warning}", style="yellow"))
 
     def note(name: str, sentence: str) -> None:
         console.print(Text(f"{name} {sentence}", style="yellow"))
 
-    environment = {f"{PREFIX}ACCOUNTS": str(settings.accounts.absolute())}
-    stack = Stack(settings, environment, partial(to_terminal, console), note)
+    stack = Stack(settings, {}, partial(to_terminal, console), note)
+    follower = AccountsFollower(settings, partial(tell, console), partial(_fault, console))
     ending = Ending(stack.kill)
     try:
         stack.claim()
+        stack.prepare()
+        tell(console, follower.apply())
         stack.start()
+        follower.start()
         for name, url in stack.urls.items():
             console.print(f"{name}: {url}/metrics")
         threading.Event().wait()
@@ -60,8 +65,13 @@ def _run_real(settings: Settings) -> int:
         console.print("ending; again to end at once")
     finally:
         ending.begin()
+        follower.stop()
         late = stack.stop()
     return _exit_code(console, late)
+
+
+def _fault(console: Console, sentence: str) -> None:
+    console.print(Text(f"{sentence}\nthe accounts stay as they are", style="yellow"), soft_wrap=True)
 
 
 def _run_rehearsal(settings: Settings) -> int:

@@ -44,6 +44,15 @@ def revision(connection: Connection) -> int:
     return int(number or 0)
 
 
+def lock(connection: Connection) -> None:
+    """Until the end of this transaction nobody else who calls this changes accounts; call it before reading.
+
+    On SQLite a transaction that may write is alone anyway.
+    """
+    insert_new(connection, revisions, [{"name": _REVISION, "number": 0}])
+    connection.execute(select(revisions.c.number).where(revisions.c.name == _REVISION).with_for_update())
+
+
 def bump(connection: Connection) -> int:
     """There is a change in this transaction; returns the new revision."""
     insert_new(connection, revisions, [{"name": _REVISION, "number": 0}])
