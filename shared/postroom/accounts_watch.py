@@ -105,16 +105,17 @@ class AccountsLoop:
         listening = Listening([f"{AccountsChanged.TYPE}.#"], prefix=self._queue_prefix)
         with subscribe(self._broker_url, "watch", listening) as subscription:
             while not stop.is_set():
-                self._look()
+                self.look()
                 subscription.next(POLL_S)
 
     def _poll(self, stop: threading.Event, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not stop.is_set() and time.monotonic() < until:
-            self._look()
+            self.look()
             stop.wait(POLL_S)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look for changes now; that the store is away is a fault of the loop."""
         try:
             changed = self._accounts.refresh()
             self.fault = ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from postroom.accounts_watch import AccountsLoop
 from postroom.service import Parts
 from tests.integration.sender.sendroom import Post, Sendroom, entry, open_sendroom
 from tests.servers.certificates import Authority
@@ -37,7 +38,9 @@ def busy_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sendro
 def post(busy_room: tuple[Sendroom, Parts, list[Any]]) -> Iterator[Post]:
     """An account of this test's own at the sender that runs all the time."""
     room, parts, entries = busy_room
-    post = Post(room, f"t{next(NUMBERS)}", parts.loops["accounts"], entries)
+    accounts = parts.loops["accounts"]
+    assert isinstance(accounts, AccountsLoop)
+    post = Post(room, f"t{next(NUMBERS)}", accounts, entries)
     yield post
     post.disable()
 

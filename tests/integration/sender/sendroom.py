@@ -1,10 +1,9 @@
-"""Everything around a sender: its accounts file, its broker and store, and an ear for what it tells."""
+"""Everything around a sender: its accounts, its broker and store, and an ear for what it tells."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,15 +15,19 @@ import yaml
 from sqlalchemy import select
 
 from postroom import topology
+from postroom.accounts_file import parse_accounts
+from postroom.accounts_plan import apply, plan
+from postroom.accounts_watch import AccountsLoop
 from postroom.broker import declare
 from postroom.broker.consumer import Ack, Consumer, Delivery, Verdict
 from postroom.broker.publisher import Publisher, outgoing
 from postroom.clock import utc_now
 from postroom.envelope import Envelope, envelop
 from postroom.messages import ApprovalMail, MailSend, Message, PlainMail, SendEvent
-from postroom.service import Loop, Parts
+from postroom.service import Parts
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
+from postroom.store.accounts import read
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
@@ -91,12 +94,19 @@ class Sendroom:
         """A reference to the password."""
         return f"file:{self.folder}/password"
 
-    def write_accounts(self, *entries: dict[str, Any], password: str = "a right password") -> None:
-        """Write the accounts file."""
+    def write_accounts(
+        self,
+        *entries: dict[str, Any],
+        password: str = "a right password",
+        system_smtp: dict[str, Any] | None = None,
+    ) -> None:
+        """Apply an accounts file of these entries: what it does not have is removed."""
         (self.folder / "password").write_text(password)
-        draft = self.folder / "accounts.new"
-        draft.write_text(yaml.safe_dump({"accounts": list(entries)}))
-        draft.rename(self.settings.accounts)
+        document = {"accounts": list(entries), **({"system_smtp": system_smtp} if system_smtp else {})}
+        file, faults = parse_accounts(yaml.safe_dump(document).encode())
+        assert not faults, faults
+        with self.store.write() as connection:
+            apply(connection, plan(read(connection), file, prune=True), utc_now())
 
     def order(self, *commands: MailSend) -> None:
         """Publish commands."""
@@ -163,7 +173,6 @@ class Sendroom:
         """A running sender in a process of its own."""
         environment = {
             "POSTROOM_DATA_DIR": str(self.folder),
-            "POSTROOM_ACCOUNTS": str(self.settings.accounts),
             "POSTROOM_SHARDS": str(SHARDS),
             "POSTROOM_HTTP_HOST": "127.0.0.1",
             "POSTROOM_HTTP_PORT": "0",
@@ -184,21 +193,13 @@ class Sendroom:
             yield
 
 
-class _OneTurn(threading.Event):
-    """A stop event that lets a ticker do one step."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.set()
-        return True
-
-
 @dataclass
 class Post:
     """One account of a sender that runs all the time; it hears of its own mails alone."""
 
     room: Sendroom
     name: str
-    accounts: Loop
+    accounts: AccountsLoop
     entries: list[dict[str, Any]]
 
     def has_account(self, port: int, **changes: Any) -> None:
@@ -206,7 +207,7 @@ class Post:
         self.entries[:] = [each for each in self.entries if each["name"] != self.name]
         self.entries.append(entry(self.name, port, **changes))
         self.room.write_accounts(*self.entries)
-        self.accounts.run(_OneTurn())
+        self.accounts.look()
 
     def disable(self) -> None:
         """Let its mails fail that are still waiting, so that they disturb no other test."""
@@ -245,9 +246,7 @@ class Post:
 @contextmanager
 def open_sendroom(folder: Path) -> Iterator[Sendroom]:
     """A sendroom with its tables and queues, that hears what is told."""
-    settings = read_settings(
-        data_dir=folder, accounts=folder / "accounts.yaml", shards=SHARDS, batch_wait_ms=5
-    )
+    settings = read_settings(data_dir=folder, shards=SHARDS, batch_wait_ms=5)
     store = Store(settings.store)
     migrate(store)
     declare.apply(settings.broker, topology.topology(SHARDS))

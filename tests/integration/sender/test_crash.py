@@ -10,8 +10,6 @@ import time
 from collections import Counter
 from subprocess import Popen
 
-import pytest
-
 from postroom.messages import MailSent, MailUncertain
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import Sendroom, approval, entry, plain
@@ -79,13 +77,3 @@ def test_a_sender_that_is_told_to_stop_ends_in_order(room: Sendroom) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert server.commands[-1] == "QUIT"
-
-
-def test_a_sender_with_a_faulty_accounts_file_says_so_and_ends(
-    room: Sendroom, capfd: pytest.CaptureFixture[str]
-) -> None:
-    room.settings.accounts.write_text(
-        "accounts:\n- name: releases\n  smtp: {host: mail.example.com, port: smtps}\n"
-    )
-    assert room.start_process().wait(20) == 2
-    assert "accounts.yaml:3: accounts[0].smtp.port: must be a whole number" in capfd.readouterr().err
