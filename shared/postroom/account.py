@@ -87,7 +87,7 @@ class Account(Section):
         _fill_preset(data)
         _name_stored_secrets(data)
         imap, smtp = data.get("imap"), data.get("smtp")
-        if isinstance(imap, dict) and isinstance(smtp, dict):
+        if isinstance(imap, dict) and isinstance(smtp, dict) and "oauth" not in data:
             inherited = {name: smtp[name] for name in ("user", "password") if name in smtp}
             data["imap"] = {**inherited, **imap}
         data.setdefault("receive", imap is not None)
@@ -253,7 +253,7 @@ def _confidential(account: Account) -> str | None:
     return None
 
 
-_CHECKS = (_does_something, _one_smtp, _tidying, _sign_in, _oauth, _confidential)
+_CHECKS = (_does_something, _one_smtp, _tidying, _oauth, _sign_in, _confidential)
 
 
 def matches(patterns: tuple[str, ...], address: str) -> str | None:

@@ -66,7 +66,13 @@ _FORMATS = {
     "idn-email": "address",
     "binary": "bytes",
 }
-_TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "string": "text",
+    "object": "settings",
+}
 
 
 def files(folder: Path) -> dict[Path, str]:

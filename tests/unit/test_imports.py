@@ -41,7 +41,7 @@ def test_the_import_contracts_are_kept() -> None:
     [
         ("postroom.spool", "postroom.spool -> os"),
         ("postroom.broker.publisher", "postroom.broker.publisher -> random"),
-        ("postroom.accounts_watch", "postroom.accounts_file -> yaml"),
+        ("postroom.accounts_plan", "postroom.accounts_file -> yaml"),
     ],
 )
 def test_the_contract_of_the_pure_modules_would_notice(tmp_path: Path, module: str, chain: str) -> None:

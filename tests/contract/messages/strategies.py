@@ -14,7 +14,15 @@ from pydantic.fields import FieldInfo
 from postroom import messages
 from postroom.addresses import Address, fold_case
 from postroom.envelope import Envelope
-from postroom.messages import ApprovalQuery, ApprovalRequest, MailReceived, MailSend, Message
+from postroom.messages import (
+    AccountTest,
+    ApprovalQuery,
+    ApprovalRequest,
+    MailReceived,
+    MailSend,
+    Message,
+    TestStage,
+)
 
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
 LINES = st.text(LETTERS, min_size=1, max_size=80)
@@ -46,8 +54,13 @@ KNOWN: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (messages.Sha256, st.binary(min_size=32, max_size=32).map(bytes.hex)),
     (Address, ADDRESSES),
 ]
+SETTINGS = st.dictionaries(
+    IDS, st.recursive(st.none() | st.booleans() | LINES, lambda each: st.lists(each, max_size=2)), max_size=3
+)
 PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (MailSend, "id"): IDS,
+    (AccountTest, "candidate"): st.none() | SETTINGS,
+    (TestStage, "duration_ms"): st.floats(0, 1e6),
     (ApprovalQuery, "reply_to"): IDS.map(lambda text: f"postroom.client.{text.replace(':', '-')}"),
     (ApprovalRequest, "approvers"): st.lists(ADDRESSES, min_size=1, max_size=5, unique_by=fold_case).map(
         tuple

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from postroom.account import Account
 from postroom.accounts_file import AccountsFileError, parse_accounts, read_accounts
+from postroom.store.accounts import document
 
 GOOD = """\
 accounts:
@@ -46,7 +48,8 @@ def faults_of(content: str | bytes) -> list[str]:
 
 
 def test_a_good_file_is_read_with_its_defaults() -> None:
-    (ops, plain), faults = parse_accounts(GOOD.encode())
+    found, faults = parse_accounts(GOOD.encode())
+    ops, plain = found.accounts
     assert faults == ()
     assert ops.smtp is not None and ops.imap is not None and plain.smtp is not None
     assert (ops.address, ops.reply_address) == ("Ops@example.com", "Ops@example.com")
@@ -55,7 +58,91 @@ def test_a_good_file_is_read_with_its_defaults() -> None:
     assert (ops.imap.interval_s, ops.imap.since) == (120, datetime.date(2026, 1, 31))
     assert ops.deny == ("evil.example", "spam@shop.example")
     assert (ops.enabled, ops.after_processing, ops.verify_certificate) == (True, "mark_read", True)
+    assert (ops.type, ops.receive, ops.send, plain.receive, plain.send) == (
+        "smtp-imap",
+        True,
+        True,
+        False,
+        True,
+    )
+    assert (ops.imap.folder, ops.imap.count, plain.owner, plain.readers) == ("INBOX", 30, "", ())
     assert plain.smtp.host == "::1"
+
+
+ALL_KINDS = """\
+system_smtp:
+  host: relay.example.com
+  user: relay
+  password: stored
+  accounts: [news, alerts]
+accounts:
+  - name: news
+    address: news@example.com
+    use_system_smtp: true
+    owner: press
+    readers: [anna, bert]
+  - name: office
+    type: outlook
+    address: office@example.com
+    oauth: {client_id: abc, tenant: example.com}
+  - name: google
+    type: gmail
+    address: google@example.com
+    oauth: {client_id: abc, client_secret: stored}
+    send: false
+  - name: other
+    type: oauth2
+    address: other@example.com
+    oauth: {client_id: abc, token_url: https://id.example/token, device_url: https://id.example/device}
+    imap: {host: imap.example.com, sent_folder: Gesendet}
+    smtp: {host: smtp.example.com, user: relay, password: stored}
+    confidential: true
+  - name: app
+    type: outlook
+    address: app@example.com
+    oauth: {client_id: abc, client_secret: stored, tenant: example.com, grant: client-credentials}
+"""
+
+
+def test_every_type_of_account_has_its_servers_and_its_way_to_sign_in() -> None:
+    found, faults = parse_accounts(ALL_KINDS.encode())
+    assert faults == ()
+    news, office, google, other, app = found.accounts
+    assert found.system_smtp is not None and found.system_smtp.password == "stored:system_smtp/password"
+    assert (news.smtp, news.send, news.receive, news.readers) == (None, True, False, ("anna", "bert"))
+    live = news.effective(found.system_smtp)
+    assert live.smtp is not None and (live.smtp.host, live.smtp.port) == ("relay.example.com", 465)
+
+    assert office.imap is not None and office.smtp is not None
+    assert (office.imap.host, office.imap.port, office.imap.user) == (
+        "outlook.office365.com",
+        993,
+        "office@example.com",
+    )
+    assert (office.smtp.host, office.smtp.port, office.smtp.security) == (
+        "smtp.office365.com",
+        587,
+        "starttls",
+    )
+    assert office.uses_oauth(office.imap) and office.uses_oauth(office.smtp)
+    assert office.provider is not None and office.provider.grant == "device"
+    assert office.provider.token_url == "https://login.microsoftonline.com/example.com/oauth2/v2.0/token"
+
+    assert google.imap is not None and google.provider is not None
+    assert (google.imap.host, google.send, google.provider.grant) == ("imap.gmail.com", False, "browser")
+    assert google.secret_references() == {"oauth.client_secret": "stored:google/oauth.client_secret"}
+
+    # A password beside OAuth 2: that server is signed in to with the password.
+    assert other.imap is not None and other.smtp is not None
+    assert (other.uses_oauth(other.imap), other.uses_oauth(other.smtp)) == (True, False)
+    assert app.provider is not None
+    assert app.provider.scopes == ("https://outlook.office365.com/.default",)
+
+
+def test_what_is_kept_of_an_account_is_the_same_account_again() -> None:
+    for content in (GOOD, ALL_KINDS):
+        for account in parse_accounts(content.encode())[0].accounts:
+            assert Account.model_validate(document(account)) == account
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
@@ -63,11 +150,15 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
 
 
 ALL_OF_ACCOUNT = (
-    "address, after_processing, approvers, ca_file, dedicated, deny, enabled, from_name, imap, move_to, "
-    "name, reply_address, smtp, verify_certificate"
+    "address, after_processing, approvers, ca_file, confidential, dedicated, deny, enabled, footer, "
+    "from_name, imap, move_to, name, oauth, owner, readers, receive, reply_address, reply_to, send, smtp, type, "
+    "use_system_smtp, verify_certificate"
 )
-ALL_OF_IMAP = "count, folder, host, interval, messages, password, port, security, since, user"
-REFERENCE = "a secret is given by reference: env:NAME or file:/path"
+ALL_OF_IMAP = (
+    "auth, count, folder, host, interval, messages, password, port, security, sent_folder, since, user"
+)
+URL = "must be a URL that begins with https:// (http:// on this machine only), without a user"
+REFERENCE = "a secret is given by reference: env:NAME, file:/path or stored"
 TEXT = "must be a text: put it in quotes if it looks like something else"
 DELETE = (
     "after_processing: delete would delete every mail of the mailbox; if it is only used for Postroom, "
@@ -253,6 +344,138 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
             ["18: accounts[1]: smtp.user and smtp.password must be given both or not at all"],
         ),
         (
+            GOOD + "    receive: true\n",
+            ["18: accounts[1]: receive is on, so imap must be given, with its host: or set receive: false"],
+        ),
+        (
+            wrong('    smtp: {host: "::1", security: none}\n', "    send: true\n    imap: {host: x}\n"),
+            [
+                "18: accounts[1]: send is on, so smtp must be given (or use_system_smtp: true): "
+                "or set send: false"
+            ],
+        ),
+        (GOOD + "    receive: often\n", ["21: accounts[1].receive: must be true or false"]),
+        (
+            GOOD + "    use_system_smtp: true\n",
+            ["18: accounts[1]: smtp and use_system_smtp exclude one another: take one of them away"],
+        ),
+        (
+            GOOD + "  - {name: x, address: x@y.example, use_system_smtp: true}\n",
+            [
+                "21: accounts[2].use_system_smtp: there is no system_smtp section: "
+                "add one with the server's host"
+            ],
+        ),
+        (
+            "system_smtp: {host: relay.example, accounts: [a, b]}\n"
+            "accounts: [{name: x, address: x@y.example, use_system_smtp: true}]",
+            ["2: accounts[0].use_system_smtp: system_smtp.accounts does not allow x: add it there, or …"],
+        ),
+        (
+            "system_smtp: {host: relay.example, security: none}\n"
+            "accounts: [{name: x, address: x@y.example, use_system_smtp: true, confidential: true}]",
+            ["2: accounts[0].use_system_smtp: confidential accounts need TLS: set system_smtp.security to …"],
+        ),
+        (GOOD + "system_smtp: relay\n", ["21: system_smtp: must be a section with settings"]),
+        (
+            GOOD + "system_smtp: {server: relay}\n",
+            [
+                "21: system_smtp.host: is missing",
+                "21: system_smtp.server: is not a setting; allowed here: accounts, auth, host, password, …",
+            ],
+        ),
+        (
+            GOOD + "    type: exchange\n",
+            ["21: accounts[1].type: must be one of 'smtp-imap', 'outlook', 'gmail' or 'oauth2'"],
+        ),
+        (GOOD + "    type: [gmail]\n", ["21: accounts[1].type: must be one of 'smtp-imap', 'outlook', …"]),
+        (
+            GOOD + "    type: gmail\n",
+            [
+                "18: accounts[1]: type: gmail needs an oauth section with client_id "
+                "(for passwords it is type: smtp-imap)"
+            ],
+        ),
+        (
+            GOOD + "    oauth: {client_id: x}\n",
+            ["18: accounts[1]: oauth needs type: outlook, gmail or oauth2"],
+        ),
+        (GOOD + "    oauth: {}\n    type: gmail\n", ["21: accounts[1].oauth.client_id: is missing"]),
+        (
+            GOOD
+            + "    type: gmail\n    oauth: {client_id: x, grant: client-credentials, client_secret: env:S}\n",
+            ["18: accounts[1]: oauth.grant: client-credentials is not possible with gmail: use browser"],
+        ),
+        (
+            GOOD + "    type: gmail\n    oauth: {client_id: x, grant: device}\n",
+            ["18: accounts[1]: oauth.grant: device is not possible with gmail: use browser"],
+        ),
+        (
+            GOOD
+            + "    type: outlook\n    oauth: {client_id: x, grant: client-credentials, tenant: a.example}\n",
+            ["18: accounts[1]: oauth.client_secret must be given for grant: client-credentials"],
+        ),
+        (
+            GOOD + "    type: outlook\n"
+            "    oauth: {client_id: x, client_secret: stored, grant: client-credentials}\n",
+            ["18: accounts[1]: oauth.tenant must be your directory's id or domain for grant: …"],
+        ),
+        (
+            GOOD + "    type: outlook\n    oauth: {client_id: x, client_secret: Pa55word}\n",
+            [f"22: accounts[1].oauth.client_secret: {REFERENCE}"],
+        ),
+        (
+            GOOD + "    type: oauth2\n    oauth: {client_id: x, device_url: https://id.example/d}\n",
+            ["18: accounts[1]: oauth.token_url must be given for type: oauth2"],
+        ),
+        (
+            GOOD + "    type: oauth2\n    oauth: {client_id: x, token_url: https://id.example/t}\n",
+            ["18: accounts[1]: oauth.authorize_url must be given for grant: browser, or device_url for …"],
+        ),
+        (
+            GOOD + "    type: oauth2\n    oauth: {client_id: x, token_url: http://id.example/t}\n",
+            [f"22: accounts[1].oauth.token_url: {URL}"],
+        ),
+        (
+            GOOD + "    type: oauth2\n    oauth: {client_id: x, token_url: 'https://a:b@id.example/t'}\n",
+            [f"22: accounts[1].oauth.token_url: {URL}"],
+        ),
+        (
+            GOOD + "    type: oauth2\n    oauth: {client_id: x, token_url: 'https://id.example:x/t'}\n",
+            [f"22: accounts[1].oauth.token_url: {URL}"],
+        ),
+        (wrong("user: ops", "auth: ntlm"), ["7: accounts[0].smtp.auth: must be one of 'auto', 'plain', …"]),
+        (wrong("security: starttls", "auth: none"), ["11: accounts[0].imap.auth: must be one of 'auto', …"]),
+        (
+            wrong("user: ops", "user: ops\n      auth: none"),
+            ["5: accounts[0].smtp: auth is none, so user and password are of no use: take them away, or …"],
+        ),
+        (
+            wrong("security: none}", "security: none, auth: cram-md5}"),
+            ["20: accounts[1].smtp: auth: cram-md5 needs user and password"],
+        ),
+        (
+            wrong("user: ops", "user: ops\n      auth: xoauth2"),
+            ["2: accounts[0]: smtp.auth: xoauth2 needs an oauth section"],
+        ),
+        (
+            GOOD + "    confidential: true\n",
+            ["18: accounts[1]: confidential accounts need TLS: set smtp.security to tls or starttls"],
+        ),
+        (
+            wrong("    deny: |", "    confidential: true\n    verify_certificate: false\n    deny: |"),
+            ["2: accounts[0]: confidential accounts need verified certificates: take verify_certificate: …"],
+        ),
+        (GOOD + "    readers: {anna: yes}\n", ["21: accounts[1].readers: must be a list"]),
+        (
+            GOOD + '    owner: "a\\nb"\n',
+            ["21: accounts[1].owner: must be one line without control characters"],
+        ),
+        (
+            GOOD + "    reply_to: nobody\n",
+            ["21: accounts[1].reply_to: 'nobody' is not a mail address: expected name@domain"],
+        ),
+        (
             wrong("name: ops", "name: Ops").replace("interval: 2m", "count: many"),
             [
                 "2: accounts[0].name: must be 1 to 63 of the characters a-z, 0-9 and -, and not begin with -",
@@ -323,9 +546,10 @@ def test_a_file_that_cannot_be_read_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_what_is_allowed_and_unwise_is_said_with_the_fix() -> None:
-    (ops, plain), _ = parse_accounts(
+    found, _ = parse_accounts(
         (wrong("user: ops", "user: ops\n      port: 587") + "    verify_certificate: false\n").encode()
     )
+    ops, plain = found.accounts
     assert ops.warnings() == (
         "smtp.port 587 is the usual port for security starttls, not tls: "
         "set security: starttls or another port",

@@ -119,12 +119,10 @@ def test_token_keys_that_cannot_be_read_are_said_to_be(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("POSTROOM_TOKEN_KEYS_FILE", str(tmp_path / "none"))
-    with pytest.raises(
-        Misconfigured, match=r"none: the token keys cannot be read: No such file or directory"
-    ):
+    with pytest.raises(Misconfigured, match=r"none: the keys cannot be read: No such file or directory"):
         read_settings().read_token_keys()
     (tmp_path / "none").write_bytes(b"\xff")
-    with pytest.raises(Misconfigured, match=r"none: the token keys cannot be read: it is not ASCII text"):
+    with pytest.raises(Misconfigured, match=r"none: the keys cannot be read: it is not ASCII text"):
         read_settings().read_token_keys()
 
 
@@ -134,7 +132,7 @@ def test_token_keys_that_cannot_be_made_are_said_to_be(
     (tmp_path / "file").touch()
     monkeypatch.setenv("POSTROOM_DATA_DIR", str(tmp_path / "file"))
     with pytest.raises(
-        Misconfigured, match=r"token-keys: the token keys cannot be read: (File exists|Not a directory)"
+        Misconfigured, match=r"token-keys: the keys cannot be read: (File exists|Not a directory)"
     ):
         read_settings().read_token_keys()
 
