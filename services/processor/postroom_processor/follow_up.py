@@ -78,7 +78,7 @@ def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear
             approval_id=record.claim.approval_id,
             decision=verdict.choice,
             approver=record.claim.approver,
-            comment=shown(verdict.comment),
+            comment=_told(handled, verdict.comment),
             mail_id=handled.envelope.id,
             sha256=received.sha256,
             decided_at=now,
@@ -90,7 +90,7 @@ def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear
             approver=record.claim.approver,
             mail_id=handled.envelope.id,
             reason_code=verdict.reason_code,
-            understood=shown(verdict.understood),
+            understood=_told(handled, verdict.understood),
         )
     common: dict[str, Any] = {
         "account": received.account,
@@ -102,6 +102,11 @@ def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear
     if outcome.until is not None:
         return MailDeferred(**common, until=outcome.until)
     return _EVENTS[outcome.kind](**common)
+
+
+def _told(handled: Handled, text: str) -> str:
+    """What a person wrote, as an event may carry it: nothing of a confidential account's mail (D9)."""
+    return "" if handled.account.confidential else shown(text)
 
 
 def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datetime) -> Envelope[MailSend]:

@@ -357,6 +357,24 @@ def test_the_outcome_is_durable_before_it_is_told_and_told_after_a_crash(bench: 
     assert bench.published(queue) == []
 
 
+def test_what_people_wrote_to_a_confidential_account_is_in_no_event(bench: Bench) -> None:
+    keep_accounts(
+        bench.store, ACCOUNTS.replace("    dedicated: true", "    dedicated: true\n    confidential: true")
+    )
+    bench.request(id="r-1")
+    bench.request(id="r-2")
+    first, second = (
+        f"release+{send.content.reply_token}@corp.example"
+        for send in bench.sends()
+        if send.content.kind == "approval"
+    )
+    replies = [bench.mail("Approve\n\nPatient 4711", to=first), bench.mail("Hm, patient 4711", to=second)]
+    events = _events(bench, lambda: bench.received_mail()(replies))
+    assert {each.TYPE for each in events} == {"approval.decided", "approval.unclear"}
+    assert not any("4711" in str(each) for each in events)
+    assert {row.comment for row in bench.rows(approvals)} == {"Patient 4711", None}
+
+
 def _events(bench: Bench, act: Callable[[], object]) -> list[Message]:
     queue = _listen(bench)
     act()
