@@ -56,6 +56,23 @@ REASONS: Mapping[str, Reason] = {
         "the provider takes no passwords any more: use type: outlook (or gmail, oauth2) with an oauth "
         "section, then `postroom accounts login NAME`",
     ),
+    "smtp_auth_disabled": Reason(
+        "settings",
+        "ask the provider's administrator to allow authenticated SMTP for this mailbox and organization",
+    ),
+    "app_password": Reason(
+        "credentials",
+        "make an app password at the provider and put it behind password, or sign in with OAuth 2",
+    ),
+    "browser_sign_in": Reason(
+        "credentials", "sign in once with a browser as this user, then run `postroom accounts test NAME`"
+    ),
+    "token_refused": Reason(
+        "credentials",
+        "check that user is the mailbox at the provider and that the scopes of the sign-in cover this side, "
+        "then `postroom accounts login NAME`",
+    ),
+    "auth_required": Reason("settings", "give user and password; the server takes mail after a sign-in only"),
     "secret_missing": Reason(
         "settings", "set the variable, write the file, or `postroom accounts set-secret NAME`"
     ),
@@ -72,9 +89,13 @@ REASONS: Mapping[str, Reason] = {
         "settings", "`postroom accounts folders NAME` lists the folders as the server spells them"
     ),
     "sender_refused": Reason("settings", "the server lets this user not send as address: change one of them"),
+    "smtputf8": Reason("settings", "use an address in ASCII, or a server that has SMTPUTF8"),
     "refused_us": Reason("settings", "ask the server's operator to take mail from this machine"),
     "busy": Reason("outage", "nothing to do: the server is busy"),
     "system_smtp": Reason("settings", "add system_smtp to the accounts file, and the account to its list"),
+    "unknown_account": Reason("settings", "`postroom accounts list` shows the names that there are"),
+    "invalid_settings": Reason("settings", "correct the setting that the sentence names"),
+    "sending_disabled": Reason("settings", "set send: true and give smtp, or use_system_smtp: true"),
     "internal_error": Reason("outage", "a fault of Postroom: its log has the details"),
 }
 _UNKNOWN = Reason("outage", "the sentence has the server's own words")

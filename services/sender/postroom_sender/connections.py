@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from postroom.account import Account
 from postroom.credentials import Credentials
-from postroom_sender.session import Session, Timeouts, open_session
+from postroom_sender.opening import Timeouts
+from postroom_sender.session import Session, open_session
 
 CLOSE_AFTER_S = 60.0
 

@@ -4,8 +4,9 @@ from postroom.account import Account
 from postroom.errors import Misconfigured, Transient
 from postroom_sender.compose import Composed
 from postroom_sender.connections import Connections
+from postroom_sender.opening import Refused
 from postroom_sender.outcome import Outcome, Result, Scope
-from postroom_sender.session import Refused, Session
+from postroom_sender.session import Session
 
 MAX_DROPS = 3
 """After so many broken connections in a row the server is left alone, not connected to for each mail."""
@@ -40,7 +41,8 @@ class Courier:
         except Misconfigured as error:
             return Outcome(Result.RETRY, error.reason_code, str(error), Scope.RED)
         except Transient as error:
-            return Outcome(Result.RETRY, "unreachable", str(error), Scope.RED)
+            reason_code = getattr(error, "reason_code", "unreachable")
+            return Outcome(Result.RETRY, reason_code, str(error), Scope.RED)
 
     def _weighed(self, outcome: Outcome) -> Outcome:
         if outcome.reason_code != "connection_lost":

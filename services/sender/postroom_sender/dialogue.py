@@ -14,7 +14,14 @@ _READ_BYTES = 16384
 
 
 class Lost(Transient):
-    """The connection is of no use any more: closed, silent, or not speaking SMTP."""
+    """The connection is of no use any more: closed, silent, or not speaking SMTP.
+
+    `reason_code` is of `postroom.account_reason`.
+    """
+
+    def __init__(self, sentence: str, reason_code: str = "disconnected") -> None:
+        super().__init__(sentence)
+        self.reason_code = reason_code
 
 
 class Dialogue:
@@ -28,6 +35,13 @@ class Dialogue:
     def encrypted(self) -> bool:
         """Whether TLS is on."""
         return isinstance(self._sock, ssl.SSLSocket)
+
+    def cipher(self) -> str:
+        """Version and cipher of the encryption, empty without."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return ""
+        name, _, _ = self._sock.cipher() or ("", "", 0)
+        return f"{self._sock.version()}, {name}"
 
     def write(self, data: bytes, timeout_s: float) -> None:
         """Hand over all bytes.
@@ -58,11 +72,11 @@ class Dialogue:
         reply: Reply | None = None
         while reply is None or found[-1][3:4] == b"-":
             if len(found) == _MAX_LINES:
-                raise Lost(f"the server's answer has more than {_MAX_LINES} lines")
+                raise Lost(f"the server's answer has more than {_MAX_LINES} lines", "protocol_error")
             found.append(self._line(deadline))
             reply = parse_reply(found)
             if reply is None:
-                raise Lost("the server does not speak SMTP")
+                raise Lost("the server does not speak SMTP", "protocol_error")
         return reply, found
 
     def spoke_early(self) -> bool:
@@ -81,7 +95,7 @@ class Dialogue:
             OSError: as the handshake says, among them ssl.SSLError.
         """
         if self._buffer:
-            raise Lost("the server sent more than its answer before TLS was on")
+            raise Lost("the server sent more than its answer before TLS was on", "protocol_error")
         self._sock.settimeout(timeout_s)
         self._sock = context.wrap_socket(self._sock, server_hostname=host)
 
@@ -106,7 +120,8 @@ class Dialogue:
     def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > _MAX_LINE_BYTES:
-                raise Lost(f"the server's answer has a line of more than {_MAX_LINE_BYTES} bytes")
+                sentence = f"the server's answer has a line of more than {_MAX_LINE_BYTES} bytes"
+                raise Lost(sentence, "protocol_error")
             self._buffer += self._read(deadline)
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         return line.rstrip(b"\r")

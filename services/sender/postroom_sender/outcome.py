@@ -1,8 +1,10 @@
 """What a server's answer means for a mail and for its account: a table (pure).
 
 Sources: RFC 5321 sections 4.2 and 4.3.2 (codes by command), RFC 3463 (enhanced codes), RFC 4954 section 6
-(AUTH), RFC 3207 section 4 (STARTTLS), RFC 6531 section 3.5 (SMTPUTF8), RFC 7504 (521, 556). What no rule
-names follows the first digit: 4 is tried again, 5 is final.
+(AUTH), RFC 3207 section 4 (STARTTLS), RFC 6531 section 3.5 (SMTPUTF8), RFC 7504 (521, 556). The words of
+providers: Microsoft, "Deprecation of Basic authentication in Exchange Online" and "Enable or disable
+authenticated client SMTP submission"; Google, "Gmail SMTP errors and codes". What no rule names follows the
+first digit: 4 is tried again, 5 is final.
 """
 
 import re
@@ -10,11 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Stage = Literal["greeting", "starttls", "auth", "mail", "rcpt", "data", "dot"]
+Stage = Literal["greeting", "starttls", "auth", "token", "mail", "rcpt", "data", "dot"]
+"""`auth`: signing in with a password; `token`: with an access token."""
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 _CODE = re.compile(rb"[2-5][0-9][0-9]")  # RFC 5321 section 4.2
 _UNPRINTABLE = re.compile(r"[^ -~]+")
 MAX_TEXT_CHARS = 200
+MAX_CHALLENGE_CHARS = 4000  # base64 that is to be decoded, and never shown (RFC 4954 section 4)
 _ALL = ""
 
 
@@ -65,7 +69,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of the table. Empty stages: any; `enhanced` is a beginning; the first row that fits counts."""
+    """A row of the table; the first one that fits counts.
+
+    Empty stages: any; `enhanced` is a beginning; `words`: one of them is in the text, in lower case.
+    """
 
     stages: tuple[Stage, ...]
     codes: tuple[int, ...]
@@ -74,32 +81,82 @@ class Rule:
     scope: Scope
     reason_code: str
     sentence: str
+    words: tuple[str, ...] = ()
 
 
 _RETRY, _FAILED = Result.RETRY, Result.FAILED
 _MAIL, _PAUSE, _RED = Scope.MAIL, Scope.PAUSE, Scope.RED
 _SENDING: tuple[Stage, ...] = ("mail", "rcpt", "data", "dot")
 
+_SIGN_IN: tuple[Stage, ...] = ("auth", "token")
+_BUSY = "the server is busy or closing"
+_NO_PASSWORDS = "the provider takes no passwords for sending"
+_NO_PERSON = "the provider wants to see a person sign in with a browser"
+_NO_SMTP = "the provider has sending by SMTP switched off for this mailbox or organization"
+
 RULES = (
+    # Microsoft says these when it wants to, also after it has let us in. 5.7.30 alone is RFC 8689's.
+    Rule((), (), "5.7.30", _RETRY, _RED, "basic_auth_disabled", _NO_PASSWORDS, ("basic authentication",)),
+    Rule((), (), "5.7.139", _RETRY, _RED, "smtp_auth_disabled", _NO_SMTP, ("smtpclientauthentication",)),
+    Rule(
+        ("auth", *_SENDING),
+        (),
+        "5.7.139",
+        _RETRY,
+        _RED,
+        "basic_auth_disabled",
+        _NO_PASSWORDS,
+        ("basic authentication", "security defaults", "did not meet the criteria"),
+    ),
+    Rule(
+        ("token",),
+        (),
+        "5.7.139",
+        _RETRY,
+        _RED,
+        "auth_refused",
+        "the organization's policy refuses this sign-in",
+        ("security defaults", "did not meet the criteria"),
+    ),
+    # Google: 534 5.7.9 with two-step sign-in, 534 5.7.14 when it wants to see a person first.
+    Rule(
+        ("auth",),
+        (534, 535),
+        _ALL,
+        _RETRY,
+        _RED,
+        "app_password",
+        "the provider wants an app password here",
+        ("application-specific password", "app password"),
+    ),
+    Rule(("auth",), (534,), "5.7.14", _RETRY, _RED, "browser_sign_in", _NO_PERSON),
+    Rule(("auth",), (534, 535), _ALL, _RETRY, _RED, "browser_sign_in", _NO_PERSON, ("web browser",)),
     # RFC 4954 section 6. 535: credentials invalid; 534, 538: mechanism too weak or needs TLS; 432: password
     # transition; 454: temporary failure of the server, not of the password.
-    Rule(("auth",), (454,), _ALL, _RETRY, _RED, "auth_busy", "the server cannot check the password now"),
+    Rule(_SIGN_IN, (454,), _ALL, _RETRY, _RED, "auth_busy", "the server cannot check the sign-in now"),
     Rule(("auth",), (432,), _ALL, _RETRY, _RED, "password_change", "the password must be changed first"),
-    Rule(("auth",), (534, 538), _ALL, _RETRY, _RED, "auth_method", "this way to sign in is not accepted"),
-    Rule(("auth",), (535,), _ALL, _RETRY, _RED, "wrong_password", "the server refused user or password"),
+    Rule(_SIGN_IN, (534, 538), _ALL, _RETRY, _RED, "auth_method", "this way to sign in is not accepted"),
+    Rule(("auth",), (535,), _ALL, _RETRY, _RED, "auth_failed", "the server refused user or password"),
+    Rule(("token",), (535,), _ALL, _RETRY, _RED, "token_refused", "the server refused user or access token"),
     # RFC 5321 section 3.8: 421 closes the connection, whatever was asked.
     Rule(
-        ("greeting", "starttls", "auth"), (421,), _ALL, _RETRY, _RED, "busy", "the server is busy or closing"
+        ("greeting", "starttls", *_SIGN_IN),
+        (421,),
+        _ALL,
+        _RETRY,
+        _RED,
+        "busy",
+        "the server is busy or closing",
     ),
     Rule((), (421,), _ALL, _RETRY, _PAUSE, "busy", "the server is busy or closing"),
     # RFC 5321 section 3.1 (554) and RFC 7504 (521): no mail service for us here.
     Rule(("greeting",), (), _ALL, _RETRY, _RED, "refused_us", "the server does not take connections from us"),
     # RFC 3207 section 4: 454, 501, 502: no TLS now or at all; we do not go on without.
-    Rule(("starttls",), (), _ALL, _RETRY, _RED, "no_starttls", "the server refused STARTTLS"),
-    Rule(("auth",), (), _ALL, _RETRY, _RED, "auth_refused", "the server did not let us sign in"),
+    Rule(("starttls",), (), _ALL, _RETRY, _RED, "starttls_missing", "the server refused STARTTLS"),
+    Rule(_SIGN_IN, (), _ALL, _RETRY, _RED, "auth_refused", "the server did not let us sign in"),
     # RFC 4954 section 6 (530), RFC 3463 X.7.0: 530 also says "issue STARTTLS first" (RFC 3207 section 4).
     Rule(_SENDING, (530,), _ALL, _RETRY, _RED, "auth_required", "the server wants a sign-in or TLS first"),
-    Rule(_SENDING, (535, 534, 538), _ALL, _RETRY, _RED, "wrong_password", "the server refused the sign-in"),
+    Rule(_SENDING, (535, 534, 538), _ALL, _RETRY, _RED, "auth_failed", "the server refused the sign-in"),
     # RFC 5321 section 4.5.3.1.10: too many recipients is temporary though some servers say 552 for it.
     Rule(("rcpt",), (552,), "5.5.3", _RETRY, _MAIL, "too_many", "the server wants fewer recipients at once"),
     # RFC 3463: 5.2.2 mailbox full, 5.3.4 and 5.2.3 too large, 5.1.x no such recipient, 5.7.x policy.
@@ -149,7 +206,8 @@ def parse_reply(lines: list[bytes]) -> Reply | None:
     text = " ".join(_harmless(line[4:]) for line in lines).strip()
     match = _ENHANCED.match(text)
     enhanced = match.group(1) if match else ""
-    return Reply(int(code), enhanced, text.removeprefix(enhanced).strip()[:MAX_TEXT_CHARS])
+    limit = MAX_CHALLENGE_CHARS if code == b"334" else MAX_TEXT_CHARS
+    return Reply(int(code), enhanced, text.removeprefix(enhanced).strip()[:limit])
 
 
 def _harmless(text: bytes) -> str:
@@ -162,6 +220,7 @@ def _fits(rule: Rule, stage: Stage, reply: Reply) -> bool:
         (not rule.stages or stage in rule.stages)
         and (not rule.codes or reply.code in rule.codes)
         and reply.enhanced.startswith(rule.enhanced)
+        and (not rule.words or any(words in reply.text.lower() for words in rule.words))
     )
 
 

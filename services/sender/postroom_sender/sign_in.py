@@ -1,64 +1,146 @@
-"""Signing in (RFC 4954): mechanisms as a table, the best one that the server offers."""
+"""Signing in (RFC 4954): mechanisms as a table, the one that is set or the best one offered (pure)."""
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
 
 from postroom.errors import Misconfigured
 from postroom_sender.outcome import Reply
 
 Ask = Callable[[str], Reply]
 """Writes a line and returns the server's reply."""
+Kind = Literal["password", "token"]
+
+# RFC 4954 section 4: an initial response that would make a line longer than RFC 5321 allows has its own line.
+_MAX_COMMAND_CHARS = 510
+_STATUS = re.compile(rb'"status"\s*:\s*"([\w .:-]{1,64})"')
 
 
-def sign_in(ask: Ask, offered: frozenset[str], user: str, password: str) -> Reply:
-    """Sign in and return the server's last word.
+@dataclass(frozen=True)
+class Login:
+    """Who signs in, with what, and where."""
+
+    user: str
+    secret: str = field(repr=False)
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """The server's last word. `status`: what it said about a token before that (RFC 7628 section 3.2.2)."""
+
+    reply: Reply
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A way to sign in: its name on the wire, and what it takes."""
+
+    name: str
+    takes: Kind
+    run: Callable[[Ask, Login], SignedIn]
+
+
+def choose(auth: str, takes: Kind, offered: frozenset[str]) -> Mechanism:
+    """The mechanism for the setting `smtp.auth`, for a password or a token.
 
     Raises:
-        Misconfigured: the server offers no mechanism that we have.
+        Misconfigured: the server does not offer it.
     """
-    for name, mechanism in MECHANISMS.items():
-        if name in offered:
-            return mechanism(ask, user, password)
-    known = ", ".join(MECHANISMS)
-    raise Misconfigured("auth_method", f"the server offers none of {known} for signing in here")
+    fitting = [each for each in MECHANISMS if each.takes == takes and auth in ("auto", each.name.lower())]
+    for mechanism in fitting:
+        if mechanism.name in offered:
+            return mechanism
+    wanted = " or ".join(each.name for each in fitting) or auth.upper()
+    raise Misconfigured(
+        "auth_method", f"the server does not offer {wanted} for signing in, but {_listed(offered)}"
+    )
 
 
-def _plain(ask: Ask, user: str, password: str) -> Reply:
+def _plain(ask: Ask, login: Login) -> SignedIn:
     """RFC 4616."""
-    return ask("AUTH PLAIN " + _base64(f"\0{user}\0{password}".encode()))
+    return SignedIn(_initial(ask, "PLAIN", f"\0{login.user}\0{login.secret}"))
 
 
-def _login(ask: Ask, user: str, password: str) -> Reply:
+def _login(ask: Ask, login: Login) -> SignedIn:
     """The obsolete one that some servers have instead of PLAIN (draft-murchison-sasl-login)."""
     reply = ask("AUTH LOGIN")
-    for answer in (user, password):
+    for answer in (login.user, login.secret):
         if reply.code != 334:
-            return reply
-        reply = ask(_base64(answer.encode()))
-    return reply
+            break
+        reply = ask(_base64(answer))
+    return SignedIn(reply)
 
 
-def _cram_md5(ask: Ask, user: str, password: str) -> Reply:
+def _cram_md5(ask: Ask, login: Login) -> SignedIn:
     """RFC 2195: the password does not travel."""
     reply = ask("AUTH CRAM-MD5")
     if reply.code != 334:
-        return reply
+        return SignedIn(reply)
+    challenge = _decoded(reply.text)
+    if challenge is None:
+        return SignedIn(ask("*"))
+    digest = hmac.new(login.secret.encode(), challenge, hashlib.md5).hexdigest()
+    return SignedIn(ask(_base64(f"{login.user} {digest}")))
+
+
+def _xoauth2(ask: Ask, login: Login) -> SignedIn:
+    """The providers' own one (Google: "OAuth 2.0 Mechanism"; Microsoft: "SASL XOAUTH2")."""
+    reply = _initial(ask, "XOAUTH2", f"user={login.user}\1auth=Bearer {login.secret}\1\1")
+    # After the error the server waits for an empty line before it gives its verdict.
+    return _after_error(ask, reply, "")
+
+
+def _oauthbearer(ask: Ask, login: Login) -> SignedIn:
+    """RFC 7628; the user is a saslname of RFC 5801 section 4."""
+    user = login.user.replace("=", "=3D").replace(",", "=2C")
+    message = f"n,a={user},\1host={login.host}\1port={login.port}\1auth=Bearer {login.secret}\1\1"
+    # Section 3.2.3: the client answers the error with a single %x01.
+    return _after_error(ask, _initial(ask, "OAUTHBEARER", message), _base64("\1"))
+
+
+MECHANISMS = (
+    Mechanism("PLAIN", "password", _plain),
+    Mechanism("LOGIN", "password", _login),
+    Mechanism("CRAM-MD5", "password", _cram_md5),
+    Mechanism("XOAUTH2", "token", _xoauth2),
+    Mechanism("OAUTHBEARER", "token", _oauthbearer),
+)
+"""In the order of preference; two mechanisms for the same secret differ in nothing that matters under TLS."""
+
+
+def _initial(ask: Ask, name: str, message: str) -> Reply:
+    response = _base64(message)
+    command = f"AUTH {name} {response}"
+    if len(command) <= _MAX_COMMAND_CHARS:
+        return ask(command)
+    reply = ask(f"AUTH {name}")
+    return ask(response) if reply.code == 334 else reply
+
+
+def _after_error(ask: Ask, reply: Reply, acknowledgement: str) -> SignedIn:
+    if reply.code != 334:
+        return SignedIn(reply)
+    match = _STATUS.search(_decoded(reply.text) or b"")
+    return SignedIn(ask(acknowledgement), match.group(1).decode("ascii", "replace") if match else "error")
+
+
+def _decoded(text: str) -> bytes | None:
     try:
-        challenge = base64.b64decode(reply.text, validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError:
-        return ask("*")
-    digest = hmac.new(password.encode(), challenge, hashlib.md5).hexdigest()
-    return ask(_base64(f"{user} {digest}".encode()))
+        return None
 
 
-MECHANISMS: Mapping[str, Callable[[Ask, str, str], Reply]] = {
-    "PLAIN": _plain,
-    "LOGIN": _login,
-    "CRAM-MD5": _cram_md5,
-}
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def _listed(offered: frozenset[str]) -> str:
+    return ", ".join(sorted(offered))[:200] or "nothing"

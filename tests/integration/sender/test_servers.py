@@ -68,7 +68,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
     behaviour = Behaviour(implicit_tls=context) if security == "tls" else Behaviour(starttls=context)
     with SmtpServer(behaviour) as server:
         post.has_account(server.port, smtp={"security": security})
-        assert "not trusted" in _turns_red(post, "certificate")
+        assert "not trusted" in _turns_red(post, "tls_failed")
     assert server.mails() == []
 
 
@@ -76,7 +76,7 @@ def test_a_certificate_of_another_host_is_not_accepted(post: Post, authority: Au
     other = authority.issue("other", ["mail.example.com"])
     with SmtpServer(Behaviour(implicit_tls=other.server_context())) as server:
         post.has_account(server.port, smtp={"security": "tls"}, ca_file=str(authority.certificate))
-        assert "IP address mismatch" in _turns_red(post, "certificate")
+        assert "IP address mismatch" in _turns_red(post, "tls_failed")
 
 
 def test_a_certificate_is_not_checked_where_the_account_says_so(post: Post, certificate: Certificate) -> None:
@@ -88,7 +88,7 @@ def test_a_certificate_is_not_checked_where_the_account_says_so(post: Post, cert
 def test_without_starttls_nothing_is_said_to_the_server(post: Post) -> None:
     with scripted(friendly) as server:
         post.has_account(server.port, smtp={"security": "starttls", **_login(post)})
-        sentence = _turns_red(post, "no_starttls")
+        sentence = _turns_red(post, "starttls_missing")
     assert "security: tls" in sentence
     assert set(server.commands) <= {"greeting", "EHLO"}
 
@@ -101,19 +101,19 @@ def test_what_was_sent_before_tls_is_not_taken_as_said_under_it(post: Post) -> N
 
     with scripted(script) as server:
         post.has_account(server.port, smtp={"security": "starttls"})
-        assert "before TLS" in _turns_red(post, "unreachable")
+        assert "before TLS" in _turns_red(post, "protocol_error")
 
 
 def test_a_port_that_speaks_no_tls_is_named_as_such(post: Post) -> None:
     with scripted(friendly) as server:
         post.has_account(server.port, smtp={"security": "tls"})
-        assert "security or port" in _turns_red(post, "tls")
+        assert "security or port" in _turns_red(post, "tls_failed")
 
 
 def test_a_server_that_speaks_something_else_is_named_as_such(post: Post) -> None:
     with scripted(lambda *_: b"SSH-2.0-OpenSSH_9.2\r\n") as server:
         post.has_account(server.port)
-        assert "does not speak SMTP" in _turns_red(post, "unreachable")
+        assert "does not speak SMTP" in _turns_red(post, "protocol_error")
 
 
 def test_a_server_that_does_not_want_us_turns_the_account_red(post: Post) -> None:
@@ -148,7 +148,7 @@ def test_a_wrong_password_turns_one_account_red_and_the_others_go_on(post: Post)
         post.order(*orders)
         neighbour.wait_for(MailSent, 5)
         row = post.room.wait_for_status(post.name, "red")
-        assert row.reason_code == "wrong_password"
+        assert row.reason_code == "auth_failed"
         assert "wrong one" not in row.sentence
         # It heals by itself once the password is right; the mails were waiting.
         _login(post)

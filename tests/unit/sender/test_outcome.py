@@ -6,9 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom_sender.outcome import Reply, Result, Scope, Stage, judge, parse_reply
+from postroom.account_reason import REASONS
+from postroom_sender.outcome import RULES, Reply, Result, Scope, Stage, judge, parse_reply
 
-STAGES: tuple[Stage, ...] = ("greeting", "starttls", "auth", "mail", "rcpt", "data", "dot")
+STAGES: tuple[Stage, ...] = ("greeting", "starttls", "auth", "token", "mail", "rcpt", "data", "dot")
+_RED = (Result.RETRY, Scope.RED)
+
+# As Microsoft writes it.
+NO_SMTP = (
+    "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. "
+    "Visit https://aka.ms/smtp_auth_disabled for more information."
+)
+BASIC = "Authentication unsuccessful, basic authentication is disabled."
+CRITERIA = (
+    "Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully. "
+    "Contact your administrator."
+)
+DEFAULTS = (
+    "Authentication unsuccessful, user is locked by your organization's security defaults policy. "
+    "Contact your administrator."
+)
+INCORRECT = "Authentication unsuccessful, the user credentials were incorrect."
+CLIENT_SUBMISSION = "550 5.7.30 Basic authentication is not supported for Client Submission"
 
 
 @pytest.mark.parametrize(
@@ -16,16 +35,39 @@ STAGES: tuple[Stage, ...] = ("greeting", "starttls", "auth", "mail", "rcpt", "da
     [
         ("dot", "250 2.0.0 queued", Result.SENT, Scope.MAIL, "sent"),
         ("dot", "252 perhaps", Result.SENT, Scope.MAIL, "sent"),
-        ("greeting", "421 too many", Result.RETRY, Scope.RED, "busy"),
-        ("greeting", "554 not for you", Result.RETRY, Scope.RED, "refused_us"),
-        ("greeting", "521 no mail", Result.RETRY, Scope.RED, "refused_us"),
-        ("starttls", "454 4.7.0 no TLS now", Result.RETRY, Scope.RED, "no_starttls"),
-        ("auth", "535 5.7.8 wrong", Result.RETRY, Scope.RED, "wrong_password"),
-        ("auth", "534 5.7.9 too weak", Result.RETRY, Scope.RED, "auth_method"),
-        ("auth", "538 5.7.11 TLS first", Result.RETRY, Scope.RED, "auth_method"),
-        ("auth", "454 4.7.0 later", Result.RETRY, Scope.RED, "auth_busy"),
-        ("auth", "550 no", Result.RETRY, Scope.RED, "auth_refused"),
-        ("mail", "530 5.7.0 sign in", Result.RETRY, Scope.RED, "auth_required"),
+        ("greeting", "421 too many", *_RED, "busy"),
+        ("greeting", "554 not for you", *_RED, "refused_us"),
+        ("greeting", "521 no mail", *_RED, "refused_us"),
+        ("starttls", "454 4.7.0 no TLS now", *_RED, "starttls_missing"),
+        ("auth", "535 5.7.8 wrong", *_RED, "auth_failed"),
+        ("auth", f"535 5.7.139 {NO_SMTP}", *_RED, "smtp_auth_disabled"),
+        ("token", f"535 5.7.139 {NO_SMTP}", *_RED, "smtp_auth_disabled"),
+        ("auth", f"535 5.7.139 {BASIC}", *_RED, "basic_auth_disabled"),
+        ("auth", f"535 5.7.139 {CRITERIA}", *_RED, "basic_auth_disabled"),
+        ("token", f"535 5.7.139 {CRITERIA}", *_RED, "auth_refused"),
+        ("auth", f"535 5.7.139 {DEFAULTS}", *_RED, "basic_auth_disabled"),
+        ("auth", f"535 5.7.139 {INCORRECT}", *_RED, "auth_failed"),
+        ("auth", "535 5.7.3 Authentication unsuccessful", *_RED, "auth_failed"),
+        ("auth", CLIENT_SUBMISSION, *_RED, "basic_auth_disabled"),
+        ("mail", CLIENT_SUBMISSION, *_RED, "basic_auth_disabled"),
+        ("rcpt", CLIENT_SUBMISSION, *_RED, "basic_auth_disabled"),
+        ("data", CLIENT_SUBMISSION, *_RED, "basic_auth_disabled"),
+        ("dot", CLIENT_SUBMISSION, *_RED, "basic_auth_disabled"),
+        ("dot", "550 5.7.30 REQUIRETLS support required", Result.FAILED, Scope.MAIL, "policy"),
+        ("mail", f"535 5.7.139 {NO_SMTP}", *_RED, "smtp_auth_disabled"),
+        ("mail", "530 5.7.57 Client not authenticated", *_RED, "auth_required"),
+        ("auth", "534 5.7.9 Application-specific password required", *_RED, "app_password"),
+        ("auth", "534 5.7.14 <https://accounts.google.com/signin/continue>", *_RED, "browser_sign_in"),
+        ("auth", "535 5.7.8 Username and Password not accepted", *_RED, "auth_failed"),
+        ("auth", "454 4.7.0 Too many login attempts, please try again later", *_RED, "auth_busy"),
+        ("token", "535 5.7.8 no", *_RED, "token_refused"),
+        ("token", "454 4.7.0 later", *_RED, "auth_busy"),
+        ("auth", "432 4.7.12 change it", *_RED, "password_change"),
+        ("auth", "534 5.7.9 too weak", *_RED, "auth_method"),
+        ("auth", "538 5.7.11 TLS first", *_RED, "auth_method"),
+        ("auth", "454 4.7.0 later", *_RED, "auth_busy"),
+        ("auth", "550 no", *_RED, "auth_refused"),
+        ("mail", "530 5.7.0 sign in", *_RED, "auth_required"),
         ("mail", "421 4.3.2 closing", Result.RETRY, Scope.PAUSE, "busy"),
         ("dot", "421 4.3.2 closing", Result.RETRY, Scope.PAUSE, "busy"),
         ("mail", "550 5.1.8 who", Result.FAILED, Scope.MAIL, "sender_refused"),
@@ -52,6 +94,11 @@ def test_an_answer_means(stage: Stage, answer: str, result: Result, scope: Scope
     outcome = judge(stage, reply)
     assert (outcome.result, outcome.scope, outcome.reason_code) == (result, scope, reason_code)
     assert str(reply.code) in outcome.sentence
+
+
+def test_every_reason_about_an_account_has_an_advice() -> None:
+    codes = {rule.reason_code for rule in RULES if rule.scope is not Scope.MAIL}
+    assert codes - set(REASONS) == set()
 
 
 @given(stage=st.sampled_from(STAGES), code=st.integers(400, 499), detail=st.integers(0, 99))
