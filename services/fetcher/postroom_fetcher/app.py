@@ -28,9 +28,9 @@ from postroom_fetcher.cursor import Limits
 from postroom_fetcher.intake import Intake
 from postroom_fetcher.lease import STEP_S, Lease, Leases
 from postroom_fetcher.lookout import Lookout
+from postroom_fetcher.opening import connector
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.reception import Receptions
-from postroom_fetcher.session import connector
 from postroom_fetcher.status import SERVICE, StatusBoard
 from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch

@@ -89,7 +89,7 @@ class Commands:
     def _handle_account(self, name: str, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Verdict]]:
         account = self._tools.accounts().get(name)
         if account is None:
-            reason = f"account {name!r} is not in the accounts file, is disabled or has no imap"
+            reason = f"there is no account {name!r} that is enabled and receives"
             return [(delivery, DeadLetter(reason)) for delivery in deliveries]
         desk = self._desks.setdefault(name, Desk(self._tools.connect))
         return [pair for step in steps(deliveries) for pair in self._take_step(desk, account, step)]

@@ -2,9 +2,11 @@
 
 | what happened | error | reason code |
 |---|---|---|
-| the name does not resolve, nobody answers | `Unavailable` | `unreachable` |
-| the certificate is not trusted, or no TLS is spoken there | `Misconfigured` | `tls_failed` |
-| log-in refused | `Misconfigured` | `auth_failed` |
+| there is no such name | `Misconfigured` | `unknown_host` |
+| names are not resolved at the moment, nobody answers | `Unavailable` | `unreachable` |
+| the certificate is not trusted, or is for another name | `Misconfigured` | `certificate` |
+| no TLS is spoken there | `Misconfigured` | `tls_failed` |
+| the sign-in is refused | `Misconfigured` | see `postroom_fetcher.refusal` |
 | the server is busy, over quota, in maintenance (RFC 5530) | `Unavailable` | `throttled` |
 | the folder cannot be opened | `Misconfigured` | `folder_missing` |
 | the connection ended or stays silent | `Unavailable` | `disconnected` |
@@ -13,21 +15,18 @@
 """
 
 import imaplib
-import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from imapclient.exceptions import LoginError, ProtocolError
 
 from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom_fetcher.refusal import is_busy, response_code, sign_in_reason
 
 MAX_QUOTED_CHARS = 200
-_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")
-_BUSY = {"UNAVAILABLE", "INUSE", "LIMIT", "OVERQUOTA", "SERVERBUG"}
-_BUSY_WORDS = re.compile(r"throttl|too many|try again|temporar|rate limit", re.IGNORECASE)
 
 
 class Unavailable(Transient):
@@ -74,18 +73,31 @@ def translated(place: Place, doing: str) -> Iterator[None]:
 
 
 def login_error(place: Place, error: Exception) -> PostroomError:
-    """Why a log-in failed: a server that is busy is no wrong password."""
+    """Why a sign-in failed: a server that is busy is no wrong password."""
     said = quoted(error)
-    # imapclient calls a connection that ended during the log-in a log-in error as well.
+    # imapclient calls a connection that ended during the sign-in a log-in error as well.
     if isinstance(error.__context__, imaplib.IMAP4.abort) and not response_code(said):
-        return imap_error(place, "the log-in", error.__context__)
-    if is_busy(said):
+        return imap_error(place, "the sign-in", error.__context__)
+    return sign_in_error(place, said)
+
+
+_SIGN_IN: Mapping[str, str] = {
+    "auth_failed": "refused user or password: {said}. Check imap.user and the secret behind imap.password; "
+    "some providers want an app password",
+    "password_change": "wants the password to be changed: {said}",
+    "basic_auth_disabled": "takes no passwords any more: {said}. Sign in with OAuth 2: type: outlook, gmail "
+    "or oauth2",
+    "login_disabled": "takes no password on this connection: {said}. Use imap.security: tls or starttls",
+    "auth_refused": "refused the sign-in: {said}",
+}
+
+
+def sign_in_error(place: Place, said: str) -> PostroomError:
+    """What the words mean with which a sign-in was refused."""
+    reason_code = sign_in_reason(said)
+    if reason_code == "throttled":
         return Unavailable("throttled", f"{place} does not take log-ins at the moment: {said}")
-    return Misconfigured(
-        "auth_failed",
-        f"{place} refused user or password: {said.rstrip('.')}. "
-        "Check imap.user and the secret behind imap.password; some providers want an app password",
-    )
+    return Misconfigured(reason_code, f"{place} {_SIGN_IN[reason_code].format(said=said.rstrip('.'))}")
 
 
 def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
@@ -93,15 +105,15 @@ def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
     if isinstance(error, ssl.SSLCertVerificationError):
         why = getattr(error, "verify_message", "") or quoted(error)
         return Misconfigured(
-            "tls_failed",
+            "certificate",
             f"the certificate of {place} is not trusted: {why}. "
             "Give its authority as ca_file, or use the name it was issued for as imap.host",
         )
     if isinstance(error, socket.gaierror):
-        return Unavailable("unreachable", f"the name {place.host} cannot be resolved: check imap.host")
+        return _name_error(place, error)
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _tls_error(place, doing, error)
-    if doing == CONNECT:
+    if doing in (CONNECT, TLS):
         why = "nobody answers" if isinstance(error, TimeoutError) else quoted(error)
         return Unavailable(
             "unreachable", f"{place} cannot be reached: {why}. Check imap.host, imap.port and the network"
@@ -111,10 +123,21 @@ def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
 
 
 CONNECT = "connecting"
+TLS = "the TLS handshake"
+# Not every system knows the second.
+_NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+
+
+def _name_error(place: Place, error: socket.gaierror) -> PostroomError:
+    if error.errno in _NO_SUCH_NAME:
+        return Misconfigured("unknown_host", f"there is no host {place.host}: check imap.host")
+    return Unavailable(
+        "unreachable", f"the name {place.host} cannot be resolved at the moment: {quoted(error)}"
+    )
 
 
 def _tls_error(place: Place, doing: str, error: ssl.SSLError) -> PostroomError:
-    if doing not in (CONNECT, "STARTTLS"):
+    if doing not in (CONNECT, TLS, "STARTTLS"):
         return Unavailable(
             "disconnected", f"the connection to {place} was lost during {doing}: {quoted(error)}"
         )
@@ -149,17 +172,6 @@ def folder_missing(place: Place, error: Refused) -> Misconfigured:
         f"the folder {place.folder!r} cannot be opened: {str(error).rstrip('.')}. "
         "Check imap.folder: its name must be spelled as the server spells it",
     )
-
-
-def is_busy(said: str) -> bool:
-    """Whether an answer means that the same may work later."""
-    return response_code(said) in _BUSY or bool(_BUSY_WORDS.search(said))
-
-
-def response_code(said: str) -> str:
-    """The response code in an answer, such as `TRYCREATE`; empty if there is none."""
-    match = _CODE.search(said)
-    return match.group(1) if match else ""
 
 
 def quoted(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""One signed-in connection to an IMAP server: the only place that touches imapclient.
+"""One signed-in connection to an IMAP server. Only this, `opening` and `sign_in` touch imapclient.
 
 What the server or the network does wrong leaves here as `Unavailable`, `Refused` or `Misconfigured` (see
 `postroom_fetcher.fault`). A session belongs to one thread at a time, and after an error it is of no more use,
@@ -6,29 +6,20 @@ What the server or the network does wrong leaves here as `Unavailable`, `Refused
 """
 
 import contextlib
-import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import imapclient
 from imapclient import IMAPClient
 
 from postroom.account import Account
-from postroom.account_servers import Imap
-from postroom.credentials import Credentials, Password
-from postroom.errors import Misconfigured
 from postroom.messages import FolderInfo
 from postroom_fetcher.cursor import Selected
-from postroom_fetcher.fault import CONNECT, Place, Refused, Unavailable, folder_missing, translated
+from postroom_fetcher.fault import Place, Refused, Unavailable, folder_missing, translated
 from postroom_fetcher.response import Answer, read_fetch, read_search
-from postroom_fetcher.trust import Trust
 from postroom_fetcher.uid_set import uid_sets
 
-logger = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
 """The longest silence of a server during a command."""
 
@@ -227,100 +218,4 @@ class Session:
 
 
 Connect = Callable[[Account], Session]
-"""Makes a session for an account; what `connector` returns."""
-
-
-def connector(trust: Trust, credentials: Credentials) -> Connect:
-    """Makes sessions with this trust.
-
-    The function raises Misconfigured (log-in refused, certificate not trusted, no STARTTLS …) or Unavailable.
-    """
-
-    def connect(account: Account) -> Session:
-        assert account.imap is not None
-        context = None if account.imap.security == "none" else trust.context(account)
-        credential = credentials.of(account, account.imap)
-        assert isinstance(credential, Password)
-        return _signed_in(account.imap, context, credential)
-
-    return connect
-
-
-def _signed_in(imap: Imap, context: ssl.SSLContext | None, credential: Password) -> Session:
-    place = Place(imap.host, imap.port)
-    with _connected(imap, context, place) as client:
-        if imap.security == "starttls":
-            _start_tls(client, context, place)
-        _sign_in(client, credential.user, credential.password, place)
-        return Session(client, place)
-
-
-@contextlib.contextmanager
-def _connected(imap: Imap, context: ssl.SSLContext | None, place: Place) -> Iterator[IMAPClient]:
-    with translated(place, CONNECT):
-        client = IMAPClient(
-            imap.host,
-            port=imap.port,
-            ssl=imap.security == "tls",
-            ssl_context=context,
-            timeout=imapclient.SocketTimeout(connect=CONNECT_TIMEOUT_S, read=COMMAND_TIMEOUT_S),
-        )
-    # imapclient sets 5, which formats and keeps every line; imaplib itself keeps the last ones, and with them
-    # the password.
-    client._imap.debug = 0
-    client._imap._log = _forget
-    client._imap._cmd_log.clear()
-    client.normalise_times = False
-    try:
-        client.socket().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if client._imap.state == "AUTH":
-            raise Misconfigured(
-                "preauth",
-                f"{place} let us in without a log-in (PREAUTH): whose mailbox that is, nobody knows",
-            )
-        yield client
-    except BaseException:
-        with contextlib.suppress(Exception):
-            client.shutdown()
-        raise
-
-
-def _forget(_line: str) -> None:
-    """In the place of imaplib's log of the last lines."""
-
-
-def _start_tls(client: IMAPClient, context: ssl.SSLContext | None, place: Place) -> None:
-    with translated(place, "STARTTLS"):
-        if not client.has_capability("STARTTLS"):
-            raise Misconfigured(
-                "starttls_missing",
-                f"{place} does not offer STARTTLS, so nothing was sent. Use imap.security: tls (port 993)",
-            )
-        client.starttls(context)
-    # What came before TLS may come from anybody; imaplib keeps it.
-    client._imap.untagged_responses.clear()
-    client._cached_capabilities = None
-
-
-def _sign_in(client: IMAPClient, user: str, password: str, place: Place) -> None:
-    with translated(place, "log-in"):
-        if client.has_capability("AUTH=PLAIN"):
-            client.plain_login(user, password)
-        elif client.has_capability("LOGINDISABLED"):
-            raise Misconfigured(
-                "login_disabled",
-                f"{place} takes no password on this connection. Use imap.security: tls or starttls",
-            )
-        else:
-            _login(client, user, password, place)
-        client._cached_capabilities = None
-
-
-def _login(client: IMAPClient, user: str, password: str, place: Place) -> None:
-    if not (user + password).isascii():
-        raise Misconfigured(
-            "auth_failed",
-            f"{place} takes only plain ASCII log-ins (LOGIN); user or password has other letters",
-        )
-    # imaplib quotes the password and not the user.
-    client.login(imapclient.imapclient._quote(user), password)
+"""Makes a session for an account; what `postroom_fetcher.opening.connector` returns."""

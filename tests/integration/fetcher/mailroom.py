@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from sqlalchemy import select
 
 from postroom import topology
+from postroom.account import Account
+from postroom.accounts_watch import Accounts
 from postroom.broker import declare
 from postroom.broker.consumer import Ack, Consumer, Delivery, Verdict
 from postroom.broker.publisher import Publisher, outgoing
 from postroom.clock import utc_now
+from postroom.credentials import Credentials
 from postroom.envelope import Envelope, envelop
-from postroom.messages import Command, MailReceived, Message
+from postroom.messages import AccountsChanged, Command, MailReceived, Message
+from postroom.oauth.tokens import Tokens
+from postroom.secret import Secrets
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
 from postroom_fetcher.app import build
+from postroom_fetcher.opening import connector
+from postroom_fetcher.session import Session
+from postroom_fetcher.trust import Trust
+from tests.accounts import keep_accounts
 from tests.loops import running
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
@@ -75,18 +83,43 @@ class Mailroom:
         self.stack.callback(store.close)
         return store
 
-    def write_accounts(self, *entries: dict[str, Any], password: str = "a right password") -> None:
-        """Write the accounts file."""
+    def write_accounts(
+        self, *entries: dict[str, Any], password: str = "a right password", tell: bool = False
+    ) -> None:
+        """Make these the accounts of the store; `tell`: with the broadcast, as `postroom apply` does."""
         (self.folder / "password").write_text(password)
         for each in entries:
             each["imap"] = {"password": f"file:{self.folder}/password", **each["imap"]}
-        draft = self.folder / "accounts.new"
-        draft.write_text(yaml.safe_dump({"accounts": list(entries)}))
-        draft.rename(self.settings.accounts)
+        with closing(Store(self.settings.store)) as store:
+            keep_accounts(store, entries)
+        if tell:
+            names = tuple(each["name"] for each in entries)
+            self._publish(envelop(AccountsChanged(names=names, revision=1), source="test", now=utc_now()))
+
+    def accounts(self) -> Accounts:
+        """The accounts as a fetcher has them."""
+        return Accounts(self.store, self.secrets)
+
+    @property
+    def secrets(self) -> Secrets:
+        """The fetcher's secrets."""
+        return Secrets(self.store, self.settings.read_secret_box())
+
+    def connect(self, account: Account) -> Session:
+        """A session of the test's own, made as the fetcher makes them."""
+        return connector(Trust(), self.credentials)(account)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The fetcher's credentials."""
+        tokens = Tokens(self.store, self.settings.read_secret_box(), self.secrets, "test")
+        return Credentials(self.secrets, tokens)
 
     def send(self, command: Command, command_id: str | None = None) -> str:
         """Publish a command; returns its id."""
-        envelope = envelop(command, source="test", now=utc_now(), message_id=command_id)
+        return self._publish(envelop(command, source="test", now=utc_now(), message_id=command_id))
+
+    def _publish(self, envelope: Envelope[Message]) -> str:
         with Publisher(self.settings.broker, name="test") as publisher:
             publisher.publish([outgoing(envelope, SHARDS)])
         return envelope.id
@@ -158,9 +191,7 @@ class Mailroom:
 @contextmanager
 def open_mailroom(folder: Path, **settings: Any) -> Iterator[Mailroom]:
     """A mailroom with its tables and queues, that hears what is published."""
-    own = read_settings(
-        data_dir=folder, accounts=folder / "accounts.yaml", shards=SHARDS, batch_wait_ms=1, **settings
-    )
+    own = read_settings(data_dir=folder, shards=SHARDS, batch_wait_ms=1, **settings)
     store = Store(own.store)
     migrate(store)
     store.close()

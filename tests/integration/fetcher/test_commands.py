@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from postroom import topology
-from postroom.accounts_file import read_accounts
 from postroom.broker.consumer import Ack, Consumer, Delivery
 from postroom.messages import (
     AccountFolders,
@@ -25,8 +24,7 @@ from postroom.spool import Spool
 from postroom.store.attempts import StoredAttempts
 from postroom.store.schema import fetch_ledger
 from postroom_fetcher.mailbox import act
-from postroom_fetcher.session import Session, connector
-from postroom_fetcher.trust import Trust
+from postroom_fetcher.session import Session
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, open_mailroom
 from tests.loops import running
 from tests.servers.dovecot import Account, Dovecot
@@ -190,10 +188,9 @@ def test_a_server_with_fewer_capabilities_is_used_as_far_as_it_goes(
     lacking: tuple[str, ...],
 ) -> None:
     user = dovecot_account.user
-    account = next(
-        each for each in read_accounts(mailroom.settings.accounts) if each.name == where["account"]
-    )
-    session = connector(Trust())(account)
+    account = mailroom.accounts().get(where["account"])
+    assert account is not None
+    session = mailroom.connect(account)
     session.__class__ = type("Lacking", (Session,), {"has": lambda _self, name: name not in lacking})
     move = MailboxMove.model_validate(where | {"uids": (1, 2), "target": "Done"})
     delete = MailboxDelete.model_validate(where | {"uids": (3,)})
@@ -225,7 +222,7 @@ def test_what_cannot_be_handled_goes_to_quarantine_with_the_reason(
         MailboxAppend(account=where["account"], folder="Sent", message_id="<x@y>", dataref="spool:sha256:0")
     )
     reasons = _quarantined(mailroom, 3)
-    assert any("'nobody' is not in the accounts file" in reason for reason in reasons)
+    assert any("there is no account 'nobody'" in reason for reason in reasons)
     assert any("account.test is not handled" in reason for reason in reasons)
     assert any("no reference into the spool" in reason for reason in reasons)
 

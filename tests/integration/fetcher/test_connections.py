@@ -41,7 +41,7 @@ def test_a_certificate_of_another_authority_is_refused(
     account["ca_file"] = str(Authority.create(tmp_path / "other").certificate)
     mailroom.write_accounts(account)
     with mailroom.fetcher():
-        row = mailroom.wait_for_status("team", "red", "tls_failed")
+        row = mailroom.wait_for_status("team", "red", "certificate")
     assert "ca_file" in row.sentence
 
 
@@ -77,7 +77,7 @@ def test_one_account_in_trouble_does_not_stop_another_and_heals(mailroom: Mailro
     with mailroom.fetcher():
         refused = mailroom.wait_for_status("bad", "red", "auth_failed")
         mailroom.wait_for_status("away", "red", "unreachable")
-        mailroom.wait_for_status("nameless", "red", "unreachable")
+        mailroom.wait_for_status("nameless", "red", "unknown_host")
         mailroom.wait_for_status("secretless", "red", "secret_missing")
         missing = mailroom.wait_for_status("lost", "red", "folder_missing")
         dovecot.append(good.user, "INBOX", [mail(1)])

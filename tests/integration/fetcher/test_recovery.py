@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from postroom.accounts_file import read_accounts
 from postroom.broker.publisher import Outgoing, Publisher
 from postroom.clock import utc_now
 from postroom.errors import Transient
@@ -27,9 +26,8 @@ from postroom_fetcher.cursor import Limits
 from postroom_fetcher.intake import Intake, Visit
 from postroom_fetcher.lease import Fenced, Leases
 from postroom_fetcher.progress import Progress
-from postroom_fetcher.session import Session, connector
+from postroom_fetcher.session import Session
 from postroom_fetcher.status import SERVICE, StatusBoard
-from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Tools, Watch
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail
 from tests.servers.dovecot import Account, Dovecot
@@ -145,15 +143,14 @@ def test_a_server_without_idle_is_polled_at_the_interval(
             return capability != "IDLE" and super().has(capability)
 
     mailroom.write_accounts(entry("team", dovecot, dovecot_account, interval="5m"))
-    connect = connector(Trust())
     with _leases(mailroom) as leases, ThreadPoolExecutor(1) as pool:
-        (account,) = read_accounts(mailroom.settings.accounts)
+        (account,) = mailroom.accounts().all()
         relay = OutboxRelay(mailroom.store, publisher, SERVICE)
         board = StatusBoard(mailroom.store, relay, SHARDS)
         intake = _intake(mailroom, publisher.publish, pool)
 
         def connect_without(account: Any) -> Session:
-            session = connect(account)
+            session = mailroom.connect(account)
             session.__class__ = WithoutIdle
             return session
 
@@ -184,10 +181,10 @@ def _intake(mailroom: Mailroom, publish: Any, pool: ThreadPoolExecutor) -> Intak
 
 def _look(mailroom: Mailroom, leases: Leases, publish: Any) -> None:
     """One look into the account's folder with this publisher."""
-    (account,) = read_accounts(mailroom.settings.accounts)
+    (account,) = mailroom.accounts().all()
     assert account.imap is not None
     lease = leases.held()[shard_of(account.name, SHARDS)]
-    session = connector(Trust())(account)
+    session = mailroom.connect(account)
     try:
         with ThreadPoolExecutor(1) as pool:
             visit = Visit(account, account.imap, lease, lambda: False)
@@ -201,7 +198,6 @@ def _process(mailroom: Mailroom, name: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "POSTROOM_DATA_DIR": str(mailroom.settings.data_dir),
-        "POSTROOM_ACCOUNTS": str(mailroom.settings.accounts),
         "POSTROOM_SHARDS": str(SHARDS),
         "POSTROOM_HTTP_HOST": "127.0.0.1",
         "POSTROOM_HTTP_PORT": str(free_port()),

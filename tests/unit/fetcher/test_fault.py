@@ -12,6 +12,7 @@ from imapclient.exceptions import LoginError, ProtocolError
 from postroom.errors import Misconfigured
 from postroom_fetcher.fault import CONNECT, Place, Refused, Unavailable, translated
 
+SIGN_IN = "the sign-in"
 PLACE = Place("imap.example.org", 993, "INBOX")
 
 
@@ -27,8 +28,9 @@ def _caught(doing: str, error: Exception) -> Unavailable | Misconfigured:
     [
         (CONNECT, ConnectionRefusedError(111, "Connection refused"), Unavailable, "unreachable"),
         (CONNECT, TimeoutError("timed out"), Unavailable, "unreachable"),
-        (CONNECT, socket.gaierror(-2, "Name or service not known"), Unavailable, "unreachable"),
-        (CONNECT, ssl.SSLCertVerificationError(1, "certificate verify failed"), Misconfigured, "tls_failed"),
+        (CONNECT, socket.gaierror(-2, "Name or service not known"), Misconfigured, "unknown_host"),
+        (CONNECT, socket.gaierror(-3, "Temporary failure"), Unavailable, "unreachable"),
+        (CONNECT, ssl.SSLCertVerificationError(1, "certificate verify failed"), Misconfigured, "certificate"),
         (CONNECT, ssl.SSLError(1, "wrong version number"), Misconfigured, "tls_failed"),
         (CONNECT, ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Unavailable, "unreachable"),
         ("FETCH", ssl.SSLError(1, "bad record mac"), Unavailable, "disconnected"),
@@ -40,10 +42,20 @@ def _caught(doing: str, error: Exception) -> Unavailable | Misconfigured:
         ("FETCH", ValueError("invalid literal for int()"), Unavailable, "protocol_error"),
         ("COPY", imaplib.IMAP4.error("copy failed: [INUSE] Mailbox in use"), Unavailable, "throttled"),
         ("COPY", imaplib.IMAP4.error("copy failed: [TRYCREATE] no such"), Refused, "refused"),
-        ("log-in", LoginError("[AUTHENTICATIONFAILED] Authentication failed."), Misconfigured, "auth_failed"),
-        ("log-in", LoginError("LOGIN failed."), Misconfigured, "auth_failed"),
-        ("log-in", LoginError("[UNAVAILABLE] Temporary authentication failure."), Unavailable, "throttled"),
-        ("log-in", LoginError("Too many login attempts, try again later"), Unavailable, "throttled"),
+        (
+            "the sign-in",
+            LoginError("[AUTHENTICATIONFAILED] Authentication failed."),
+            Misconfigured,
+            "auth_failed",
+        ),
+        (SIGN_IN, LoginError("LOGIN failed."), Misconfigured, "auth_failed"),
+        (
+            "the sign-in",
+            LoginError("[UNAVAILABLE] Temporary authentication failure."),
+            Unavailable,
+            "throttled",
+        ),
+        (SIGN_IN, LoginError("Too many login attempts, try again later"), Unavailable, "throttled"),
     ],
 )
 def test_every_fault_has_a_reason_and_a_sentence(
@@ -63,7 +75,7 @@ def test_a_connection_lost_during_the_log_in_is_no_wrong_password() -> None:
         except imaplib.IMAP4.abort as error:
             raise LoginError(str(error))  # noqa: B904 - as imapclient does
     except LoginError as login:
-        assert _caught("log-in", login).reason_code == "disconnected"
+        assert _caught(SIGN_IN, login).reason_code == "disconnected"
 
 
 def test_what_a_server_says_becomes_one_short_printable_line() -> None:
