@@ -78,12 +78,19 @@ class AccountsLoop:
     """
 
     def __init__(
-        self, accounts: Accounts, broker_url: str, service: str, on_change: Callable[[], None] = lambda: None
+        self,
+        accounts: Accounts,
+        broker_url: str,
+        service: str,
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        poll_s: float = POLL_S,
     ) -> None:
         self._accounts = accounts
         self._broker_url = broker_url
         self._queue_prefix = f"postroom.{service}.accounts"
         self._on_change = on_change
+        self._poll_s = poll_s
         self.last_beat = time.monotonic()
         self.fault = ""
 
@@ -106,13 +113,13 @@ class AccountsLoop:
         with subscribe(self._broker_url, "watch", listening) as subscription:
             while not stop.is_set():
                 self.look()
-                subscription.next(POLL_S)
+                subscription.next(self._poll_s)
 
     def _poll(self, stop: threading.Event, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not stop.is_set() and time.monotonic() < until:
             self.look()
-            stop.wait(POLL_S)
+            stop.wait(self._poll_s)
 
     def look(self) -> None:
         """Look for changes now; that the store is away is a fault of the loop."""
