@@ -17,6 +17,7 @@ import pytest
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.missing import NotFound
 from tests.servers.nodes import Nodes
+from tests.servers.oauth import OAuthServer
 from tests.servers.postgresql import Postgresql
 from tests.servers.rabbitmq import RabbitMq, Vhost
 from tests.servers.stock import RECIPES, Stock
@@ -153,3 +154,15 @@ def session_nodes(stock: Stock) -> Iterator[Nodes]:
     """Makes private servers that several tests share."""
     with ExitStack() as stack:
         yield Nodes(stock.folder, partial(_or_skip, stock.programs), stack)
+
+
+@pytest.fixture(scope="session")
+def oauth_server(session_nodes: Nodes) -> OAuthServer:
+    """The shared OAuth 2 authorization server; a test registers a client of its own."""
+    return session_nodes.oauth().server
+
+
+@pytest.fixture(scope="session")
+def oauth_dovecot(session_nodes: Nodes, oauth_server: OAuthServer) -> Dovecot:
+    """A Dovecot that takes passwords, and the tokens of `oauth_server`; a test needs "dovecot" for it."""
+    return session_nodes.dovecot(introspection_url=oauth_server.introspection_url).server

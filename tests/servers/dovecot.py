@@ -45,14 +45,14 @@ listen = 127.0.0.1
 first_valid_uid = 1
 disable_plaintext_auth = no
 auth_failure_delay = 0
-auth_mechanisms = plain login
+auth_mechanisms = plain login{token_mechanisms}
 mail_location = {mail_format}:{folder}/mail/%u
 mail_max_userip_connections = 100
 recipient_delimiter = +
 ssl = yes
 ssl_cert = <{folder}/tls/server.pem
 ssl_key = <{folder}/tls/server.key
-passdb {{
+{token_passdb}passdb {{
   driver = passwd-file
   args = scheme=PLAIN {folder}/users/%u
 }}
@@ -102,6 +102,24 @@ namespace inbox {{
     special_use = \\Trash
   }}
 }}
+"""
+
+# doc.dovecot.org/2.3/configuration_manual/authentication/oauth2: the token is asked about at the
+# authorization server, and has to be the user's.
+TOKEN_PASSDB = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+TOKEN_SETTINGS = """\
+introspection_mode = post
+introspection_url = {introspection_url}
+username_attribute = username
+active_attribute = active
+active_value = true
+timeout_msecs = 5000
 """
 
 
@@ -211,12 +229,15 @@ class Dovecot:
 
 
 class DovecotNode(Node):
-    """A private Dovecot; `mail_format` is `sdbox` or `maildir`."""
+    """A private Dovecot; `mail_format` is `sdbox` or `maildir`.
 
-    def __init__(self, folder: Path, *, mail_format: str = "sdbox") -> None:
+    With `introspection_url` (RFC 7662) it also takes OAuth 2 tokens, by XOAUTH2 and OAUTHBEARER.
+    """
+
+    def __init__(self, folder: Path, *, mail_format: str = "sdbox", introspection_url: str = "") -> None:
         super().__init__(folder)
         self._port, self._tls_port, self._lmtp_port = (free_port() for _ in range(3))
-        self._write_configuration(mail_format)
+        self._write_configuration(mail_format, introspection_url)
 
     @property
     def server(self) -> Dovecot:
@@ -249,7 +270,7 @@ class DovecotNode(Node):
     def _configuration(self) -> Path:
         return self.folder / "dovecot.conf"
 
-    def _write_configuration(self, mail_format: str) -> None:
+    def _write_configuration(self, mail_format: str, introspection_url: str) -> None:
         for name in ("users", "mail", "state"):
             (self.folder / name).mkdir(parents=True)
         shutil.chown(self.folder / "mail", MAIL_USER)
@@ -258,11 +279,16 @@ class DovecotNode(Node):
             CONFIGURATION.format(
                 folder=self.folder,
                 mail_format=mail_format,
+                token_mechanisms=" xoauth2 oauthbearer" if introspection_url else "",
+                token_passdb=TOKEN_PASSDB.format(folder=self.folder) if introspection_url else "",
                 imap_port=self._port,
                 imaps_port=self._tls_port,
                 lmtp_port=self._lmtp_port,
             )
         )
+        if introspection_url:
+            settings = TOKEN_SETTINGS.format(introspection_url=introspection_url)
+            (self.folder / "oauth2.conf").write_text(settings)
 
     def _launch(self) -> Process:
         arguments = [str(program("dovecot")), "-F", "-c", str(self._configuration)]

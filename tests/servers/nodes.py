@@ -11,6 +11,7 @@ from tests.servers.aiosmtpd import Behaviour, SmtpServer
 from tests.servers.certificates import Certificate
 from tests.servers.dovecot import DovecotNode
 from tests.servers.node import Node
+from tests.servers.oauth import OAuthNode
 from tests.servers.postfix import SmtpSink
 from tests.servers.postgresql import PostgresqlNode
 from tests.servers.pymap import Pymap
@@ -42,11 +43,17 @@ class Nodes:
         self._need("postgresql")
         return self._started(PostgresqlNode(self._folder("postgresql")))
 
-    def dovecot(self, *, mail_format: str = "sdbox") -> DovecotNode:
-        """A Dovecot; `mail_format` is `sdbox` or `maildir`."""
+    def dovecot(self, *, mail_format: str = "sdbox", introspection_url: str = "") -> DovecotNode:
+        """A Dovecot; see `DovecotNode`."""
         self._need("dovecot")
-        folder = self._folder("dovecot")
-        return self._started(DovecotNode(folder, mail_format=mail_format))
+        node = DovecotNode(
+            self._folder("dovecot"), mail_format=mail_format, introspection_url=introspection_url
+        )
+        return self._started(node)
+
+    def oauth(self) -> OAuthNode:
+        """An OAuth 2 authorization server."""
+        return self._started(OAuthNode(self._folder("oauth")))
 
     def smtp_sink(self, *options: str, keep: bool = True) -> SmtpSink:
         """An smtp-sink with these options, see `tests.servers.postfix`."""
