@@ -95,6 +95,7 @@ REASONS: Mapping[str, Reason] = {
     "system_smtp": Reason("settings", "add system_smtp to the accounts file, and the account to its list"),
     "unknown_account": Reason("settings", "`postroom accounts list` shows the names that there are"),
     "invalid_settings": Reason("settings", "correct the setting that the sentence names"),
+    "receiving_disabled": Reason("settings", "set receive: true and give imap"),
     "sending_disabled": Reason("settings", "set send: true and give smtp, or use_system_smtp: true"),
     "internal_error": Reason("outage", "a fault of Postroom: its log has the details"),
 }
@@ -104,6 +105,11 @@ _UNKNOWN = Reason("outage", "the sentence has the server's own words")
 def reason(code: str) -> Reason:
     """What a reason code means; an unknown one counts as an outage."""
     return REASONS.get(code, _UNKNOWN)
+
+
+def advice(code: str, account: str) -> str:
+    """What a person does about it, for the account of that name."""
+    return reason(code).advice.replace("NAME", account)
 
 
 def waits_for_change(code: str, failures: int) -> bool:

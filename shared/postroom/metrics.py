@@ -58,6 +58,18 @@ account_red = Gauge(
     ["account", "side"],
     registry=REGISTRY,
 )
+account_last_good = Gauge(
+    "postroom_account_last_good_timestamp_seconds",
+    "When the account's side (imap, smtp) last worked, in seconds since 1970.",
+    ["account", "side"],
+    registry=REGISTRY,
+)
+account_warnings = Gauge(
+    "postroom_account_warnings",
+    "Settings of the account that are allowed and unwise, such as a certificate that is not verified.",
+    ["account"],
+    registry=REGISTRY,
+)
 commands_done = Counter(
     "postroom_mailbox_commands_total",
     "Mails acted on in mailboxes, by action.",

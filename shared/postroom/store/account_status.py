@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, delete, select
 
 from postroom.account import Account, Side
 from postroom.account_reason import waits_for_change
 from postroom.messages import AccountStatusChanged
 from postroom.store.accounts import document
 from postroom.store.engine import upsert
-from postroom.store.schema import account_status
+from postroom.store.schema import account_status, accounts
 
 Colour = Literal["grey", "green", "red"]
 DISABLED_CODE = "disabled"
@@ -65,7 +65,14 @@ def settings_digest(account: Account) -> str:
 def record(
     connection: Connection, account: str, side: Side, report: Report, now: datetime
 ) -> AccountStatusChanged | None:
-    """Write the report in this transaction; returns the event if colour or reason are news."""
+    """Write the report in this transaction; returns the event if colour or reason are news.
+
+    Nothing is written of an account that is not there any more: its removal took its status with it.
+    """
+    # Locked, where the database knows that: it is not removed before this transaction ends.
+    there = select(accounts.c.name).where(accounts.c.name == account).with_for_update(read=True)
+    if connection.execute(there).first() is None:
+        return None
     row = _row(connection, account, side)
     is_news = row is None or (row.colour, row.reason_code) != (report.colour, report.reason_code)
     since = now if row is None or row.colour != report.colour else row.since
@@ -109,6 +116,13 @@ def known(connection: Connection, account: str, side: Side) -> Known | None:
             row.back_off_s,
             row.settings_digest,
         )
+    )
+
+
+def forget(connection: Connection, account: str, side: Side) -> None:
+    """The account does not use this side any more."""
+    connection.execute(
+        delete(account_status).where(account_status.c.account == account, account_status.c.side == side)
     )
 
 
