@@ -7,6 +7,7 @@ account's password in another one's place. Several keys may be in use; the first
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -18,23 +19,33 @@ def new_key() -> str:
     return Fernet.generate_key().decode("ascii")
 
 
+Keys = tuple[str, ...]
+
+
 class SecretBox:
     """Seals and opens secrets with the keys, newest first (each 32 bytes in URL-safe base64).
+
+    Args:
+        keys: Those of now.
+        read_again: Gives those of later, for what none of the keys opens: they may have been rotated.
 
     Raises:
         ValueError: a key is malformed, or there is none.
     """
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
-        if not keys:
-            raise ValueError("no key given")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
-        self._newest = Fernet(keys[0])
+    def __init__(self, keys: Keys, read_again: Callable[[], Keys] | None = None) -> None:
+        self._read_again = read_again
+        self._ring = _ring(keys)
         self._stamp_key = hashlib.sha256(b"postroom stamp\0" + keys[-1].encode()).digest()
+
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        return len(self._ring)
 
     def seal(self, name: str, value: str) -> str:
         """The value encrypted, for this name only."""
-        return self._newest.encrypt(json.dumps([name, value]).encode()).decode("ascii")
+        return self._ring[0].encrypt(json.dumps([name, value]).encode()).decode("ascii")
 
     def open(self, name: str, sealed: str) -> str:
         """The value.
@@ -43,7 +54,7 @@ class SecretBox:
             Misconfigured: none of the keys opens it, or it was sealed for another name.
         """
         try:
-            found_name, value = json.loads(self._fernet.decrypt(sealed))
+            found_name, value = json.loads(self._decrypt(sealed))
         except (InvalidToken, ValueError) as error:
             raise Misconfigured(
                 "secret_key",
@@ -59,7 +70,7 @@ class SecretBox:
     def is_newest(self, sealed: str) -> bool:
         """Whether it was sealed with the first key."""
         try:
-            self._newest.decrypt(sealed)
+            self._ring[0].decrypt(sealed)
         except InvalidToken:
             return False
         return True
@@ -67,3 +78,18 @@ class SecretBox:
     def stamp(self, value: str) -> str:
         """Tells one value from another to those who do not have the keys, and nothing else."""
         return hmac.new(self._stamp_key, value.encode(), hashlib.sha256).hexdigest()[:16]
+
+    def _decrypt(self, sealed: str) -> bytes:
+        try:
+            return MultiFernet(self._ring).decrypt(sealed)
+        except InvalidToken:
+            if self._read_again is None:
+                raise
+            self._ring = _ring(self._read_again())
+            return MultiFernet(self._ring).decrypt(sealed)
+
+
+def _ring(keys: Keys) -> tuple[Fernet, ...]:
+    if not keys:
+        raise ValueError("no key given")
+    return tuple(Fernet(key) for key in keys)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from postroom.errors import Misconfigured
 from postroom.fault import sentence
 from postroom.reply_token import TokenKey, TokenKeys
-from postroom.secret_box import SecretBox, new_key
+from postroom.secret_box import Keys, SecretBox, new_key
 
 PREFIX = "POSTROOM_"
 SECRETS_DIR = Path("/run/secrets")
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         """
         text, where = self._keys("secret_keys", lambda: f"{new_key()}\n")
         try:
-            return SecretBox(tuple(text.replace(",", " ").split()))
+            return SecretBox(_split(text), self._secret_keys_again)
         except ValueError:
             raise Misconfigured(
                 "secret_keys", f"{where}: expected keys of 32 bytes in URL-safe base64, newest first"
@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     def key_file(self, name: Literal["token_keys", "secret_keys"]) -> Path:
         """Where the keys lie if they are not in the environment."""
         return getattr(self, f"{name}_file") or self.data_dir.absolute() / name.replace("_", "-")
+
+    def _secret_keys_again(self) -> Keys:
+        """The keys as they are now; those of the environment stay what they were."""
+        return _split(self._keys("secret_keys", lambda: f"{new_key()}\n")[0])
 
     def _keys(self, name: Literal["token_keys", "secret_keys"], make: Callable[[], str]) -> tuple[str, str]:
         """The text of the keys and where it comes from."""
@@ -167,6 +171,10 @@ def read_settings(*, secrets_dir: Path = SECRETS_DIR, **overrides: object) -> Se
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise Misconfigured("settings", faults) from None
+
+
+def _split(text: str) -> Keys:
+    return tuple(text.replace(",", " ").split())
 
 
 def _make_key_file(path: Path, content: str) -> None:

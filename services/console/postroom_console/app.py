@@ -8,6 +8,7 @@ from postroom_console.approvals import approvals
 from postroom_console.config import config
 from postroom_console.demo import demo
 from postroom_console.faults import Group
+from postroom_console.secrets import secrets
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
 from postroom_console.topology import topology
@@ -23,7 +24,7 @@ def main() -> None:
     """
 
 
-for command in (up, demo, approvals, apply, accounts, config, topology, migrate):
+for command in (up, demo, approvals, apply, accounts, secrets, config, topology, migrate):
     main.add_command(command)
 for name in MODULES:
     main.add_command(service_command(name))

@@ -5,19 +5,17 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from postroom.broker.connection import parse_url
 from postroom.client import Client
 from postroom.clock import utc_now
-from postroom.errors import Misconfigured
 from postroom.messages import ApprovalState
 from postroom.settings import read_settings
+from postroom_console.broker import check_broker
 from postroom_console.faults import FAILED, OK
 from postroom_console.terminal import make_console
 
@@ -158,14 +156,7 @@ def cancel(approval_id: str, reason: str, as_json: bool) -> None:
 def open_client() -> Client:
     """A client for the broker of the settings."""
     settings = read_settings()
-    path = parse_url(settings.broker).path
-    if path and not Path(path).exists():
-        # Connecting would make an empty broker here and then say that it lacks everything.
-        raise Misconfigured(
-            "broker-url",
-            f"there is no broker at {path}: run the command in the folder of `postroom up`, "
-            "or set POSTROOM_DATA_DIR or POSTROOM_BROKER_URL",
-        )
+    check_broker(settings)
     return Client(settings.broker, shards=settings.shards, name="console")
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from postroom.account import Account
-from postroom.broker.connection import parse_url
 from postroom.broker.publisher import Publisher, outgoing
 from postroom.clock import utc_now
 from postroom.envelope import envelop
@@ -18,6 +16,7 @@ from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
 from postroom.store.engine import Store
 from postroom.store.migrate import check_schema
+from postroom_console.broker import missing
 
 BROADCAST_S = 3.0
 SOURCE = "/postroom/console"
@@ -76,9 +75,9 @@ def the_account(configuration: Configuration, name: str) -> Account:
 
 def broadcast(settings: Settings, names: Sequence[str], revision: int) -> str:
     """Tell the services at once; returns why that was not possible, in which case they notice by polling."""
-    path = parse_url(settings.broker).path
-    if path and not Path(path).exists():
-        return f"there is no broker at {path}"
+    fault = missing(settings)
+    if fault:
+        return fault
     envelope = envelop(AccountsChanged(names=tuple(names), revision=revision), source=SOURCE, now=utc_now())
     try:
         with Publisher(settings.broker, name="console", timeout_s=BROADCAST_S) as publisher:
