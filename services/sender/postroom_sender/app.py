@@ -26,7 +26,7 @@ from postroom_sender.patience import Patience
 from postroom_sender.recorder import SERVICE
 from postroom_sender.round import Paces, RoundParts
 from postroom_sender.send import Sending
-from postroom_sender.standing import Standings, show
+from postroom_sender.standing import Standings, recall_from
 
 SWEEP_INTERVAL_S = 2.0
 IDLE_INTERVAL_S = 10.0
@@ -44,14 +44,14 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     store = Store(settings.store)
     stack.callback(store.close)
     check_schema(store)
-    show(store)
     box = settings.read_secret_box()
     secrets = Secrets(store, box)
     accounts = Accounts(store, secrets)
     patience = patience or Patience()
     connections = Connections(Credentials(secrets, Tokens(store, box, secrets, _holder())))
     stack.callback(connections.close)
-    parts = RoundParts(connections, Standings(utc_now, patience), patience, Paces(), utc_now)
+    standings = Standings(utc_now, patience, recall_from(store))
+    parts = RoundParts(connections, standings, patience, Paces(), utc_now)
     in_hand = InHand()
 
     def relay(name: str) -> OutboxRelay:

@@ -21,12 +21,16 @@ class Connections:
         self._lock = threading.Lock()
         self._free: defaultdict[str, list[Session]] = defaultdict(list)
 
-    def take(self, account: Account) -> Session:
-        """A session for the account: one that is open, else a new one. Raises as `open_session`."""
+    def reuse(self, account: Account) -> Session | None:
+        """An open session for the account, or None. Sessions with other settings are closed."""
         while (session := self._pop(account.name)) is not None:
             if session.usable_for(account):
                 return session
             session.close()
+        return None
+
+    def open(self, account: Account) -> Session:
+        """A new session. Raises as `open_session`."""
         return open_session(account, self._timeouts, self._credentials)
 
     def give_back(self, session: Session) -> None:

@@ -11,12 +11,15 @@ class Patience:
     Attributes:
         mail_delays_s: After a mail was put off (RFC 5321 section 4.5.4.1: half an hour and more in the end).
         account_delays_s: After a server could not be worked with.
+        resting_delays_s: For the mails of a server that is left alone, by the mail's attempts: short, since
+            looking whether it still is costs little, and its settings may change at any time.
         lifetime: From a mail's writing until it is given up.
         blind_tries: How often a request is sent whose fate stays unknown each time.
     """
 
     mail_delays_s: tuple[float, ...] = (10, 60, 60, 600, 600, 600, 3600)
     account_delays_s: tuple[float, ...] = (10, 20, 60, 120, 300, 600)
+    resting_delays_s: tuple[float, ...] = (10, 10, 10, 10, 10, 10, 60)
     lifetime: timedelta = timedelta(hours=48)
     blind_tries: int = 3
 
@@ -27,6 +30,10 @@ class Patience:
     def account_delay_s(self, failures: int, jitter: float) -> float:
         """Seconds until an account's server is tried again."""
         return _delay_s(self.account_delays_s, failures, jitter)
+
+    def resting_delay_s(self, attempt: int) -> float:
+        """Seconds at most until a mail asks again whether its server is still left alone."""
+        return self.resting_delays_s[min(max(attempt, 1), len(self.resting_delays_s)) - 1]
 
     def is_over(self, written_at: datetime, now: datetime) -> bool:
         """Whether a mail is given up."""

@@ -21,10 +21,10 @@ from postroom_sender.connections import Connections
 from postroom_sender.courier import Courier
 from postroom_sender.finding import Finding, find
 from postroom_sender.job import Task
-from postroom_sender.outcome import Outcome, Result, Scope
+from postroom_sender.outcome import Outcome, Result
 from postroom_sender.patience import Patience
 from postroom_sender.recorder import Recorder
-from postroom_sender.standing import Standing, Standings
+from postroom_sender.standing import Standings
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ SLICE_S = 0.02
 MAX_SLICE = 40
 TELL_AFTER_S = 1.0
 OTHERS_RETRY_S = 10.0
+_WAITS = Outcome(Result.RETRY, "account_waits", "the mail server was left alone")
 
 
 class Paces:
@@ -71,16 +72,15 @@ class Round:
         self._account = account
         self._recorder = recorder
         self._claimed_at = claimed_at
-        self._courier = Courier(account, parts.connections)
+        self._courier = Courier(account, parts.connections, parts.standings)
         self._findings: list[Finding] = []
-        self._news: Standing | None = None
         self._verdicts: dict[int, Verdict] = {}
 
     def run(self, tasks: Sequence[Task]) -> dict[int, Verdict]:
         """Send all; the verdicts by index. Raises Transient if the store is away for long."""
         told_at = time.monotonic()
         rest = list(tasks)
-        while rest and not self._waits():
+        while rest and self._courier.left_alone() is None:
             size = self._parts.paces.of(self._account)
             slice_, rest = rest[:size], rest[size:]
             self._slice(slice_)
@@ -88,7 +88,7 @@ class Round:
                 self._recorder.tell()
                 told_at = time.monotonic()
         for task in rest:
-            self._note(task, task.tries, self._left_alone())
+            self._note(task, task.tries, self._courier.left_alone() or _WAITS)
         self._turn(())
         self._recorder.tell()
         return self._verdicts
@@ -101,40 +101,24 @@ class Round:
                 # Its command came to another sender too, which has it now.
                 self._verdicts[task.job.index] = RetryIn(OTHERS_RETRY_S, "another sender has the mail")
                 continue
-            outcome = self._left_alone() if self._waits() else self._courier.carry(task.mail)
-            self._heed(outcome)
+            outcome = self._courier.left_alone() or self._courier.carry(task.mail)
             self._note(task, task.tries + 1, outcome)
         took_s = time.monotonic() - started
         metrics.stage_duration.labels(stage="sender.smtp").observe(took_s)
         self._parts.paces.observe(self._account, len(tasks), took_s)
 
     def _turn(self, following: Sequence[Task]) -> set[str]:
-        findings, news = self._findings, self._news
-        self._findings, self._news = [], None
-        begun = self._recorder.turn(findings, news, following, self._claimed_at)
+        findings, self._findings = self._findings, []
+        begun = self._recorder.turn(findings, self._courier.take_news(), following, self._claimed_at)
         for each in findings:
             metrics.sends.labels(result=each.settled.state).inc()
             self._verdicts[each.job.index] = each.verdict
         return begun
 
-    def _heed(self, outcome: Outcome) -> None:
-        """Draw the conclusions about the account."""
-        standings = self._parts.standings
-        if outcome.scope is not Scope.MAIL:
-            news = standings.failed(self._account, outcome)
-            logger.warning(
-                "the account's mail server is left alone",
-                extra={"account": self._account.name, "reason": outcome.sentence, "wait_s": self._waits()},
-            )
-        elif outcome.code is not None:
-            news = standings.worked(self._account)
-        else:
-            return
-        self._news = news or self._news
-
     def _note(self, task: Task, tries: int, outcome: Outcome) -> None:
         patience = self._parts.patience
-        wait_s = self._waits() or patience.mail_delay_s(tries, self._parts.jitter())
+        resting_s = self._parts.standings.retry_in_s(self._account, task.job.delivery.attempt)
+        wait_s = resting_s or patience.mail_delay_s(tries, self._parts.jitter())
         finding = find(task.job, tries, outcome, patience=patience, now=self._parts.clock(), wait_s=wait_s)
         self._findings.append(finding)
         logger.log(
@@ -148,13 +132,4 @@ class Round:
                 "reason": outcome.sentence,
                 "correlation_id": task.job.delivery.envelope.correlation_id,
             },
-        )
-
-    def _waits(self) -> float:
-        return self._parts.standings.wait_s(self._account)
-
-    def _left_alone(self) -> Outcome:
-        sentence = self._parts.standings.sentence(self._account)
-        return Outcome(
-            Result.RETRY, "account_waits", f"the mail server is left alone for a while: {sentence}"
         )

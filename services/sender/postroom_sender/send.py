@@ -100,9 +100,9 @@ class Sending:
         """How long the mail has to wait for its account's server; not beyond its own end."""
         if isinstance(work, Refused):
             return 0.0
-        wait_s = self._parts.standings.wait_s(work.account)
-        over = self._parts.patience.is_over(work.job.command.written_at, self._parts.clock())
-        return 0.0 if over or not wait_s else max(1.0, wait_s)
+        if self._parts.patience.is_over(work.job.command.written_at, self._parts.clock()):
+            return 0.0
+        return self._parts.standings.retry_in_s(work.account, work.job.delivery.attempt)
 
     def _handle(self, work: Sequence[Task | Refused]) -> dict[int, Verdict]:
         if not work:
@@ -166,8 +166,9 @@ def written(job: Job, account: Account | None) -> Task | Refused:
     """The job with its mail written, or why there is none (pure)."""
     if account is None:
         return _refused(job, "unknown_account", f"there is no account {job.command.account!r}")
-    if not account.enabled or account.smtp is None:
-        why = "is disabled" if account.smtp else "has no smtp section"
+    # Through a system_smtp that is missing it will send once that is there: such mails wait.
+    if not account.enabled or not account.send:
+        why = "is disabled" if account.send else "is not set to send (send, smtp)"
         return _refused(job, "sending_disabled", f"the account {account.name} does not send: it {why}")
     try:
         mail = compose(job.command, account)

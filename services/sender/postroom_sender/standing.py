@@ -1,137 +1,238 @@
-"""How the accounts' mail servers do: who is left alone for a while, and what is told about it."""
+"""How the accounts' mail servers do: who is left alone, for how long, and what is told about it.
 
+A server that cannot be worked with is left alone for a while, and one that refused the sign-in three times
+until the account's settings or secrets change: providers lock out who keeps asking. What one sender found out
+counts for the others and for its next life, by the row in the store: it is looked at before a connection opens.
+"""
+
+import logging
 import random
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from postroom import metrics
-from postroom.account import Account
+from postroom.account import Account, Side
+from postroom.account_reason import reason, waits_for_change
 from postroom.clock import Clock
+from postroom.errors import PostroomError
 from postroom.messages import AccountStatusChanged
-from postroom.store.engine import Store, upsert
-from postroom.store.schema import account_status
+from postroom.store import Store, account_status
+from postroom.store.account_status import Report, settings_digest
 from postroom_sender.outcome import Outcome, Scope
 from postroom_sender.patience import Patience
 
-SIDE: Literal["smtp"] = "smtp"
+logger = logging.getLogger(__name__)
+
+SIDE: Side = "smtp"
 REFRESH_GOOD_AFTER = timedelta(minutes=1)
+LOOK_AGAIN_S = 5.0
 _GOOD_SENTENCE = "the mail server takes mail"
+_UNTIL_CHANGE = "Nothing more is tried until its settings or secrets change"
+Recall = Callable[[str], Report | None]
+"""What was recorded last about the account of that name."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one account does. `account` has the settings it was found with: others are worth a new try."""
+    """How one account does.
+
+    Attributes:
+        account: With the settings it was found with: others are worth a new try.
+        report: What is told about it.
+        failures: In a row, of whatever kind.
+        refusals: How often the sign-in was refused since it last worked, whatever outages were in between.
+        next_try_at: Until when it is left alone; None: it is not, or it is stopped.
+        stopped: Whether it is left alone until its settings or secrets change.
+        noted_at: When this was found.
+    """
 
     account: Account
-    colour: Literal["green", "red"]
-    reason_code: str
-    sentence: str
-    next_try_at: datetime | None
-    failures: int
-    back_off_s: float
+    report: Report
     noted_at: datetime
+    failures: int = 0
+    refusals: int = 0
+    next_try_at: datetime | None = None
+    stopped: bool = False
 
 
 class Standings:
-    """The standing of each account as this process found it. Threads may share it."""
+    """The standing of each account as this process knows it. Threads may share it."""
 
-    def __init__(self, clock: Clock, patience: Patience, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        patience: Patience,
+        recall: Recall = lambda _name: None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._clock = clock
         self._patience = patience
+        self._recall = recall
         self._jitter = jitter
         self._lock = threading.Lock()
         self._by_name: dict[str, Standing] = {}
+        self._looked_at: dict[str, float] = {}
+        self._openings: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def wait_s(self, account: Account) -> float:
-        """Seconds for which the account's server is left alone; 0 if it may be tried."""
-        standing = self._by_name.get(account.name)
-        if standing is None or standing.next_try_at is None or standing.account != account:
+    def opening(self, account: Account) -> threading.Lock:
+        """To be held while a connection is opened: a wrong password is not tried by all workers at once."""
+        with self._lock:
+            return self._openings[account.name]
+
+    def rests(self, account: Account) -> bool:
+        """Whether the account's server is left alone at the moment."""
+        standing = self._of(account)
+        if standing is None:
+            return False
+        if standing.stopped:
+            return self._still_stopped(standing)
+        return standing.next_try_at is not None and standing.next_try_at > self._clock()
+
+    def retry_in_s(self, account: Account, attempt: int) -> float:
+        """Seconds after which a mail of a server that is left alone comes again; 0 if it is not.
+
+        Never as long as the server is left alone at most: when the settings change, it may be tried at once.
+        """
+        if not self.rests(account):
             return 0.0
-        return max(0.0, (standing.next_try_at - self._clock()).total_seconds())
+        standing = self._of(account)
+        longest_s = self._patience.resting_delay_s(attempt)
+        if standing is None or standing.next_try_at is None:
+            return longest_s
+        return min(longest_s, max(1.0, (standing.next_try_at - self._clock()).total_seconds()))
 
     def sentence(self, account: Account) -> str:
         """Why it is left alone."""
         standing = self._by_name.get(account.name)
-        return standing.sentence if standing else ""
+        return standing.report.sentence if standing else ""
+
+    def consult(self, account: Account) -> None:
+        """Take over what others, or an earlier life, found out about the account with these settings."""
+        found = self._recalled(account.name)
+        if found is None or found.colour != "red" or found.settings_digest != settings_digest(account):
+            return
+        with self._lock:
+            last = self._of(account)
+            refused = reason(found.reason_code).kind == "credentials"
+            stopped = waits_for_change(found.reason_code, found.failures)
+            if last is not None and last.failures >= found.failures and not stopped:
+                return
+            self._by_name[account.name] = Standing(
+                account,
+                found,
+                self._clock(),
+                failures=found.failures,
+                refusals=found.failures if refused else 0,
+                next_try_at=found.next_try_at,
+                stopped=stopped,
+            )
+
+    def forgive(self, account: Account) -> None:
+        """Try the account's server again at the next mail."""
+        with self._lock:
+            self._by_name.pop(account.name, None)
 
     def failed(self, account: Account, outcome: Outcome) -> Standing | None:
-        """Leave the account's server alone for a while; returns what is to be told, if anything is."""
-        now = self._clock()
+        """Leave the account's server alone; returns what is to be told, if anything is."""
         with self._lock:
-            last = self._by_name.get(account.name)
-            failures = last.failures + 1 if last and last.account == account else 1
-            back_off_s = self._patience.account_delay_s(failures, self._jitter())
-            next_try_at = now + timedelta(seconds=back_off_s)
-            if outcome.scope is Scope.PAUSE and last is not None:
-                self._by_name[account.name] = replace(last, next_try_at=next_try_at, failures=failures)
-                return None
-            colour: Literal["green", "red"] = "green" if outcome.scope is Scope.PAUSE else "red"
-            standing = Standing(
-                account, colour, outcome.reason_code, outcome.sentence, next_try_at, failures, back_off_s, now
-            )
+            last = self._of(account)
+            standing = self._after(account, last, outcome)
             self._by_name[account.name] = standing
-        return standing if colour == "red" else None
+            self._looked_at[account.name] = time.monotonic()
+        return None if outcome.scope is Scope.PAUSE else standing
 
     def worked(self, account: Account) -> Standing | None:
         """The account's server took mail; returns what is to be told, if anything is."""
         now = self._clock()
-        last = self._by_name.get(account.name)
-        if last and last.colour == "green" and not last.failures and now - last.noted_at < REFRESH_GOOD_AFTER:
+        last = self._of(account)
+        if (
+            last
+            and last.report.colour == "green"
+            and not last.failures
+            and now - last.noted_at < REFRESH_GOOD_AFTER
+        ):
             return None
-        standing = Standing(account, "green", "ok", _GOOD_SENTENCE, None, 0, 0.0, now)
+        standing = Standing(account, _green(account), now)
         with self._lock:
             self._by_name[account.name] = standing
         return standing
 
+    def _of(self, account: Account) -> Standing | None:
+        """What is known of the account with these settings."""
+        standing = self._by_name.get(account.name)
+        return standing if standing is not None and standing.account == account else None
 
-def show(store: Store) -> None:
-    """Set the metric to what was recorded last: a red account stays visible over a restart."""
-    with store.read() as connection:
-        query = select(account_status.c.account, account_status.c.colour).where(account_status.c.side == SIDE)
-        for row in connection.execute(query):
-            metrics.account_red.labels(account=row.account, side=SIDE).set(row.colour == "red")
+    def _after(self, account: Account, last: Standing | None, outcome: Outcome) -> Standing:
+        now = self._clock()
+        failures = last.failures + 1 if last else 1
+        back_off_s = self._patience.account_delay_s(failures, self._jitter())
+        next_try_at = now + timedelta(seconds=back_off_s)
+        if outcome.scope is Scope.PAUSE:
+            calm = last or Standing(account, _green(account), now)
+            return replace(calm, next_try_at=next_try_at, failures=failures)
+        refused = reason(outcome.reason_code).kind == "credentials"
+        refusals = (last.refusals if last else 0) + refused
+        told = refusals if refused else failures
+        report = Report(
+            "red",
+            outcome.reason_code,
+            outcome.sentence,
+            next_try_at,
+            told,
+            back_off_s,
+            settings_digest(account),
+        )
+        stopped = waits_for_change(outcome.reason_code, told)
+        if stopped:
+            sentence = (
+                f"{outcome.sentence}. After {told} tries nothing is tried until settings or secrets change"
+            )
+            report = replace(report, sentence=sentence, next_try_at=None)
+        return Standing(account, report, now, failures, refusals, report.next_try_at, stopped)
+
+    def _still_stopped(self, standing: Standing) -> bool:
+        """Somebody may have tested the account, and found that it works."""
+        name = standing.account.name
+        if time.monotonic() - self._looked_at.get(name, 0.0) < LOOK_AGAIN_S:
+            return True
+        self._looked_at[name] = time.monotonic()
+        found = self._recalled(name)
+        if found is None or waits_for_change(found.reason_code, found.failures):
+            return True
+        self.forgive(standing.account)
+        return False
+
+    def _recalled(self, name: str) -> Report | None:
+        try:
+            return self._recall(name)
+        except PostroomError as error:
+            logger.warning("what was known of an account cannot be read", extra={"error": str(error)})
+            return None
+
+
+def recall_from(store: Store) -> Recall:
+    """What the store knows of an account. Raises Transient."""
+
+    def recall(name: str) -> Report | None:
+        with store.read() as connection:
+            known = account_status.known(connection, name, SIDE)
+        return known.report if known else None
+
+    return recall
 
 
 def record(connection: Connection, standing: Standing) -> AccountStatusChanged | None:
     """Write the standing down in this transaction; returns the event if it is news."""
-    name, now = standing.account.name, standing.noted_at
-    key = (account_status.c.account == name) & (account_status.c.side == SIDE)
-    row = connection.execute(select(account_status).where(key)).one_or_none()
-    is_news = row is None or (row.colour, row.reason_code) != (standing.colour, standing.reason_code)
-    since = now if row is None or row.colour != standing.colour else row.since
-    last_good_at = now if standing.colour == "green" else (row.last_good_at if row else None)
-    values = {
-        "account": name,
-        "side": SIDE,
-        "colour": standing.colour,
-        "reason_code": standing.reason_code,
-        "sentence": standing.sentence,
-        "since": since,
-        "next_try_at": standing.next_try_at,
-        "last_good_at": last_good_at,
-        "failures": standing.failures,
-        "back_off_s": standing.back_off_s,
-    }
-    upsert(
-        connection,
-        account_status,
-        [values],
-        update=[each for each in values if each not in ("account", "side")],
-    )
-    metrics.account_red.labels(account=name, side=SIDE).set(standing.colour == "red")
-    if not is_news:
-        return None
-    return AccountStatusChanged(
-        account=name,
-        side=SIDE,
-        colour=standing.colour,
-        reason_code=standing.reason_code,
-        sentence=standing.sentence,
-        since=since,
-        next_try_at=standing.next_try_at,
-    )
+    name, report = standing.account.name, standing.report
+    metrics.account_red.labels(account=name, side=SIDE).set(report.colour == "red")
+    return account_status.record(connection, name, SIDE, report, standing.noted_at)
+
+
+def _green(account: Account) -> Report:
+    return Report("green", "ok", _GOOD_SENTENCE, settings_digest=settings_digest(account))

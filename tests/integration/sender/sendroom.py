@@ -38,7 +38,7 @@ from tests.waiting import wait_until
 
 SHARDS = 2
 TOKEN = "pr" + "abcdefgh" * 5
-QUICK = Patience(mail_delays_s=(1,), account_delays_s=(1,))
+QUICK = Patience(mail_delays_s=(1,), account_delays_s=(1,), resting_delays_s=(1,))
 
 
 def entry(name: str, port: int, **changes: Any) -> dict[str, Any]:
