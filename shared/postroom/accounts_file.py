@@ -287,6 +287,7 @@ _PATTERNS = {
     "name": "must be 1 to 63 of the characters a-z, 0-9 and -, and not begin with -",
     "user": "must be 1 to 320 characters without control characters",
 }
+_ADDRESSES = ("address", "reply_address", "reply_to")
 
 
 def _sentence(details: ErrorDetails, path: _FieldPath) -> str:
@@ -295,6 +296,9 @@ def _sentence(details: ErrorDetails, path: _FieldPath) -> str:
         return f"is not a setting; allowed here: {', '.join(_allowed(path))}"
     if kind == "string_pattern_mismatch" and field in _PATTERNS:
         return _PATTERNS[field]
+    if kind == "value_error" and field in _ADDRESSES:
+        # What is said of a wrong address elsewhere repeats it.
+        return "must be a mail address: name@domain"
     return sentence(details)
 
 

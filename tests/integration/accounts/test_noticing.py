@@ -52,7 +52,7 @@ def broadcast(broker_url: str) -> None:
 
 def test_a_broadcast_is_heard_long_before_the_next_poll(store: Store, broker_url: str) -> None:
     accounts, changed = Accounts(store), threading.Event()
-    with running(AccountsLoop(accounts, broker_url, "fetcher", changed.set, poll_s=20)):
+    with running(AccountsLoop(accounts, broker_url, "fetcher", changed.set, poll_s=8)):
         keep_accounts(store, [ENTRY])
 
         def noticed() -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from postroom.account import Account
+from postroom.account_oauth import OAuth
+from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.accounts_file import AccountsFileError, parse_accounts, read_accounts
 from postroom.store.accounts import document
 
@@ -243,7 +247,7 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
         (wrong("name: ops", "name:"), ["2: accounts[0].name: has no value: give one or leave the line out"]),
         (
             wrong("address: Ops@Example.com", "address: Ops"),
-            ["3: accounts[0].address: 'Ops' is not a mail address: expected name@domain"],
+            ["3: accounts[0].address: must be a mail address: name@domain"],
         ),
         (
             wrong("from_name: Operations", r'from_name: "a\nBcc: x@y.example"'),
@@ -473,7 +477,7 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
         ),
         (
             GOOD + "    reply_to: nobody\n",
-            ["21: accounts[1].reply_to: 'nobody' is not a mail address: expected name@domain"],
+            ["21: accounts[1].reply_to: must be a mail address: name@domain"],
         ),
         (
             wrong("name: ops", "name: Ops").replace("interval: 2m", "count: many"),
@@ -558,3 +562,34 @@ def test_what_is_allowed_and_unwise_is_said_with_the_fix() -> None:
         "smtp.security is none: passwords travel readable; use tls or starttls",
         "verify_certificate is off: anybody on the way can read along; set ca_file instead",
     )
+
+
+def _fields() -> list[tuple[str, str]]:
+    sections = {"": Account, "imap": Imap, "smtp": Smtp, "oauth": OAuth, "system_smtp": SystemSmtp}
+    return [
+        (section, field.alias or name)
+        for section, model in sections.items()
+        for name, field in model.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(("section", "field"), _fields())
+@pytest.mark.parametrize("value", ["Pa55-Wörd!x\n", ["Pa55-Wörd!x"], {"Pa55-Wörd!x": "Pa55-Wörd!x"}])
+def test_a_password_in_any_field_is_not_repeated(section: str, field: str, value: object) -> None:
+    account: dict[str, Any] = {
+        "name": "ops",
+        "type": "oauth2",
+        "address": "ops@corp.example",
+        "imap": {"host": "imap.example"},
+        "smtp": {"host": "smtp.example"},
+        "oauth": {
+            "client_id": "x",
+            "token_url": "https://id.example/t",
+            "device_url": "https://id.example/d",
+        },
+    }
+    document: dict[str, Any] = {"accounts": [account], "system_smtp": {"host": "relay.example"}}
+    target = document["system_smtp"] if section == "system_smtp" else account[section] if section else account
+    target[field] = value
+    faults = parse_accounts(yaml.safe_dump(document, allow_unicode=True).encode())[1]
+    assert not any("Pa55" in fault.sentence for fault in faults), faults
