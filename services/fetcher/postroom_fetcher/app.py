@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -22,23 +23,26 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom.topology import fetcher_commands
-from postroom_fetcher import command, watch
+from postroom_fetcher import command, opening, watch
 from postroom_fetcher.charge import Charge
 from postroom_fetcher.cursor import Limits
+from postroom_fetcher.examination import opener
 from postroom_fetcher.intake import Intake
 from postroom_fetcher.lease import STEP_S, Lease, Leases
 from postroom_fetcher.lookout import Lookout
 from postroom_fetcher.opening import connector
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.reception import Receptions
-from postroom_fetcher.status import SERVICE, StatusBoard
+from postroom_fetcher.status import SERVICE, StatusBoard, unless_stopped
+from postroom_fetcher.trial import Trials
 from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch
 
-DISABLED_INTERVAL_S = 2.0
+TELL_INTERVAL_S = 2.0
 SWEEP_INTERVAL_S = 2.0
 HAND_ON_THREADS = 4
 COMMAND_THREADS = 8
+TEST_THREADS = 4
 
 
 def main() -> int:
@@ -61,7 +65,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     credentials = Credentials(secrets, Tokens(store, box, secrets, holder))
     accounts = Accounts(store, secrets)
     charge = Charge(accounts, leases.held, settings.shards, board)
-    progress, spool, connect = Progress(store), Spool(settings.spool), connector(Trust(), credentials)
+    trust = Trust()
+    progress, spool, connect = Progress(store), Spool(settings.spool), connector(trust, credentials)
     intake = Intake(
         progress,
         _publisher(settings, stack, "mail").publish,
@@ -76,14 +81,30 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         return Watch(account, lease, watching)
 
     lookout = Lookout(charge.wanted, watch_account, on_drop=board.forget)
+
+    def fresh_accounts() -> Mapping[str, Account]:
+        # A test may come sooner than the news of the change that it is to prove.
+        if accounts.refresh():
+            lookout.recheck()
+        return {account.name: account for account in accounts.all()}
+
+    results = _publisher(settings, stack, "results")
     commanding = command.Tools(
         progress=progress,
-        publish=_publisher(settings, stack, "results").publish,
+        publish=results.publish,
         spool=spool,
-        connect=connect,
+        connect=unless_stopped(board, connect),
         accounts=charge.accounts,
         look_now=lookout.look_now,
         executor=_pool(stack, COMMAND_THREADS, "command"),
+        trials=Trials(
+            opener(opening.Tools(trust, credentials)),
+            fresh_accounts,
+            lookout.look_now,
+            results.publish,
+            _pool(stack, TEST_THREADS, "test"),
+            shards=settings.shards,
+        ),
         shards=settings.shards,
     )
 
@@ -102,7 +123,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     loops: dict[str, Loop] = {
         "leases": Ticker(leases.step, STEP_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE, lookout.recheck),
-        "disabled": Ticker(charge.tell_disabled, DISABLED_INTERVAL_S),
+        "statuses": Ticker(charge.tell, TELL_INTERVAL_S),
         "mailboxes": lookout,
         "commands": receptions,
         "outbox": Ticker(relay.tend, SWEEP_INTERVAL_S),

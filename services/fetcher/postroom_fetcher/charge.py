@@ -1,12 +1,14 @@
 """Which mailboxes are this process's own: those of the accounts in the shards that it holds."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.topology import shard_of
 from postroom_fetcher.lease import Lease
-from postroom_fetcher.status import DISABLED, StatusBoard
+from postroom_fetcher.status import StatusBoard, disabled
 
 
 class Charge:
@@ -19,14 +21,34 @@ class Charge:
         self._held = held
         self._shards = shards
         self._board = board
+        self._warned: set[str] = set()
 
-    def tell_disabled(self) -> bool:
-        """Report the accounts that are disabled as grey; never asks to be called again at once."""
-        held = self._held()
-        for account in self._with_mailbox():
-            if not account.enabled and shard_of(account.name, self._shards) in held:
-                self._board.report(account.name, DISABLED)
+    def tell(self) -> bool:
+        """Report what no watch reports: who is disabled, who has no mailbox (any more), and warnings.
+
+        Never asks to be called again at once. Raises Transient.
+        """
+        mine = self._mine()
+        boxes = {account.name for account in mine if account.imap is not None}
+        self._board.keep(boxes)
+        self._board.clear({account.name for account in mine} - boxes)
+        for account in mine:
+            if account.name in boxes and not account.enabled:
+                self._board.report(account.name, disabled(account.name))
+        self._warn({account.name: len(account.warnings()) for account in mine})
         return False
+
+    def _warn(self, warnings: Mapping[str, int]) -> None:
+        for name in self._warned - warnings.keys():
+            with suppress(KeyError):
+                metrics.account_warnings.remove(name)
+        for name, count in warnings.items():
+            metrics.account_warnings.labels(account=name).set(count)
+        self._warned = set(warnings)
+
+    def _mine(self) -> list[Account]:
+        held = self._held()
+        return [account for account in self._accounts.all() if shard_of(account.name, self._shards) in held]
 
     def wanted(self) -> Mapping[str, tuple[Account, Lease]]:
         """The mailboxes to watch, each with the lease that allows it, by account name."""
@@ -43,4 +65,8 @@ class Charge:
         return {account.name: account for account in self._with_mailbox() if account.enabled}
 
     def _with_mailbox(self) -> list[Account]:
-        return [account for account in self._accounts.all() if account.imap is not None]
+        # Without the sending side: what changes there must not cost a mailbox its connection.
+        without = {"smtp": None, "use_system_smtp": False}
+        return [
+            account.model_copy(update=without) for account in self._accounts.all() if account.imap is not None
+        ]

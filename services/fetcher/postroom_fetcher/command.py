@@ -23,6 +23,7 @@ from postroom.messages import (
     AccountFetchNow,
     AccountFolders,
     AccountFoldersListed,
+    AccountTest,
     Command,
     Event,
     MailboxAppend,
@@ -42,6 +43,7 @@ from postroom_fetcher.mailbox import Effect, act, has_message_id, into_folder
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.sent_folder import sent_folder
 from postroom_fetcher.session import Connect, Session
+from postroom_fetcher.trial import Trials
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,11 @@ Outcome = tuple[Delivery, Event | None]
 
 @dataclass(frozen=True)
 class Tools:
-    """What the commands of all shards share. `accounts` says which there are now, by name."""
+    """What the commands of all shards share.
+
+    `accounts` says which can be used now, by name. `trials` gets the tests: they wait for no other command,
+    and no other command for them.
+    """
 
     progress: Progress
     publish: Publish
@@ -60,6 +66,7 @@ class Tools:
     accounts: Callable[[], Mapping[str, Account]]
     look_now: Callable[[str], None]
     executor: Executor
+    trials: Trials
     shards: int
     clock: Clock = utc_now
 
@@ -74,11 +81,16 @@ class Commands:
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """Carry out a batch; one verdict for each, in order. Accounts do not wait for one another."""
         by_account: dict[str, list[Delivery]] = {}
+        verdicts: dict[int, Verdict] = {}
         for delivery in deliveries:
+            if isinstance(delivery.envelope.message, AccountTest):
+                self._tools.trials.begin(delivery.envelope)
+                verdicts[id(delivery)] = Ack()
+                continue
             name = str(getattr(delivery.envelope.message, "account", ""))
             by_account.setdefault(name, []).append(delivery)
         parts = self._tools.executor.map(self._handle_account, by_account, by_account.values())
-        verdicts = {id(delivery): verdict for part in parts for delivery, verdict in part}
+        verdicts |= {id(delivery): verdict for part in parts for delivery, verdict in part}
         return [verdicts[id(delivery)] for delivery in deliveries]
 
     def close(self) -> None:
@@ -261,7 +273,8 @@ def _looked_up(envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[
 def _folders(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
     (delivery,) = step
     folders = desk.do(account, Session.folders)
-    sent, rule = sent_folder(folders)
+    setting = account.imap.sent_folder if account.imap else None
+    sent, rule = sent_folder(folders, setting)
     listed = AccountFoldersListed(
         account=account.name,
         command_id=delivery.envelope.id,

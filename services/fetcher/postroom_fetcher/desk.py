@@ -7,12 +7,13 @@ from typing import TypeVar
 from postroom.account import Account
 from postroom.errors import Misconfigured
 from postroom_fetcher.fault import Unavailable
+from postroom_fetcher.pause import pause_s
 from postroom_fetcher.session import Connect, Session
 
 STALE_AFTER_S = 60.0
 """A connection unused for so long is asked for a sign of life before it is trusted."""
 CLOSED_FOR_S = 10.0
-"""After a failed connection the next one is tried no sooner, whoever asks."""
+"""After a failed connection the next one is tried no sooner, whoever asks; later where settings are wrong."""
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Desk:
         self._account: Account | None = None
         self._session: Session | None = None
         self._used_at = 0.0
+        self._failures = 0
         self._closed: tuple[float, Unavailable | Misconfigured] | None = None
 
     def do(self, account: Account, task: Callable[[Session], T]) -> T:
@@ -36,7 +38,7 @@ class Desk:
         """
         if account != self._account:
             self.close()
-            self._account, self._closed = account, None
+            self._account, self._closed, self._failures = account, None, 0
         if self._session is not None:
             try:
                 return self._done_with(self._session, task)
@@ -69,8 +71,11 @@ class Desk:
         try:
             self._session = self._connect(account)
         except (Unavailable, Misconfigured) as error:
-            self._closed = (self._monotonic() + CLOSED_FOR_S, error)
+            self._failures += 1
+            wrong = isinstance(error, Misconfigured)
+            pause = pause_s(error, self._failures, jitter=1.0) if wrong else CLOSED_FOR_S
+            self._closed = (self._monotonic() + pause, error)
             raise
-        self._closed = None
+        self._closed, self._failures = None, 0
         self._used_at = self._monotonic()
         return self._session

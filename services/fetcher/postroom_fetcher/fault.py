@@ -87,6 +87,8 @@ _SIGN_IN: Mapping[str, str] = {
     "password_change": "wants the password to be changed: {said}",
     "basic_auth_disabled": "takes no passwords any more: {said}. Sign in with OAuth 2: type: outlook, gmail "
     "or oauth2",
+    "app_password": "wants an app password for programs: {said}",
+    "browser_sign_in": "wants a sign-in with a browser first: {said}",
     "login_disabled": "takes no password on this connection: {said}. Use imap.security: tls or starttls",
     "auth_refused": "refused the sign-in: {said}",
 }

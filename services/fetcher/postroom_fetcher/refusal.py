@@ -19,7 +19,8 @@ SIGN_IN_WORDS: Mapping[str, str] = {
     # Microsoft 365: "BasicAuthBlocked", "basic authentication is disabled", or the codes of SMTP.
     r"basic\s?auth\w*.{0,40}(block|disabl)|5\.7\.139|5\.7\.30": "basic_auth_disabled",
     # Gmail: "Application-specific password required", "Web login required", "log in via your web browser".
-    r"application-specific password|app password|web login|web browser|webalert": "auth_failed",
+    r"application-specific password|app password": "app_password",
+    r"web login|web browser|webalert": "browser_sign_in",
     r"password.{0,20}(expired|must be changed)": "password_change",
 }
 """Words that say more than the code beside them, in their order."""

@@ -60,8 +60,15 @@ _NAMES = {name.casefold(): rank for rank, name in enumerate(SENT_NAMES)}
 _SEPARATORS = re.compile(r"[/.\\]")
 
 
-def sent_folder(folders: Sequence[FolderInfo]) -> tuple[str | None, str]:
-    """The folder for sent mail and the rule that matched: `special-use`, `name` or `none`."""
+def sent_folder(folders: Sequence[FolderInfo], setting: str | None = None) -> tuple[str | None, str]:
+    """The folder for sent mail and the rule that found it.
+
+    The rules in their order: `setting` (`setting-missing` if the server does not have that folder),
+    `special-use` (RFC 6154), `name`, and `none`.
+    """
+    if setting is not None:
+        there = any(_same(folder.name, setting) for folder in folders)
+        return setting, "setting" if there else "setting-missing"
     for folder in folders:
         if SENT in (attribute.lower() for attribute in folder.attributes):
             return folder.name, "special-use"
@@ -72,3 +79,8 @@ def sent_folder(folders: Sequence[FolderInfo]) -> tuple[str | None, str]:
 
 def _rank(name: str) -> int | None:
     return _NAMES.get(_SEPARATORS.split(name)[-1].strip().casefold())
+
+
+def _same(name: str, other: str) -> bool:
+    # RFC 9051, section 5.1: only INBOX is the same in every case.
+    return name == other or name.upper() == other.upper() == "INBOX"

@@ -121,7 +121,7 @@ def _token_error(place: Place, error: LoginError, token: str, status: str) -> Po
     said = quoted(_hidden(error, token)).rstrip(".")
     with_status = f" (status {status.replace(token, '…')})" if status else ""
     return TokenRefused(
-        "sign_in_again",
+        "token_refused",
         f"{place} refused the access token: {said}{with_status}. "
         "Sign in again, as the user in imap.user and with the scopes that the server wants",
     )

@@ -2,21 +2,22 @@
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from sqlalchemy import select
-
 from postroom import metrics
+from postroom.account import Account
+from postroom.account_reason import waits_for_change
 from postroom.broker.publisher import Outgoing, outgoing
 from postroom.clock import Clock, utc_now
 from postroom.envelope import envelop
-from postroom.errors import Transient
+from postroom.errors import Misconfigured, Transient
 from postroom.messages import AccountStatusChanged, derive_id
-from postroom.store import Store, outbox
-from postroom.store.engine import upsert
-from postroom.store.schema import account_status
+from postroom.store import Store, account_status, outbox
+from postroom.store.account_status import DISABLED_CODE, Known, Report, settings_digest
+from postroom_fetcher.session import Connect, Session
 
 logger = logging.getLogger(__name__)
 
@@ -26,23 +27,16 @@ SERVICE = "fetcher"
 WRITE_AGAIN_AFTER = timedelta(seconds=60)
 """A mailbox that stays green is written this often at most: `last_good_at` need not be exact."""
 
-Colour = Literal["grey", "green", "red"]
+
+def green(settings_digest: str) -> Report:
+    """All is well."""
+    return Report("green", "ok", "the mailbox is watched", settings_digest=settings_digest)
 
 
-@dataclass(frozen=True)
-class Report:
-    """How a mailbox does now. `failures` in a row so far; `back_off_s` until the next try."""
-
-    colour: Colour
-    reason_code: str
-    sentence: str
-    next_try_at: datetime | None = None
-    failures: int = 0
-    back_off_s: float = 0.0
-
-
-GREEN = Report("green", "ok", "the mailbox is watched")
-DISABLED = Report("grey", "disabled", "the account is disabled in the accounts file")
+def disabled(account: str) -> Report:
+    """Nothing is done, as the settings say."""
+    sentence = f"the account is disabled: `postroom accounts enable {account}` starts it again"
+    return Report("grey", DISABLED_CODE, sentence)
 
 
 class Relay(Protocol):
@@ -66,6 +60,8 @@ class StatusBoard:
     def report(self, account: str, report: Report) -> None:
         """Write the report. Raises Transient if the store does not answer."""
         now = self._clock()
+        if report.colour == "green":
+            metrics.account_last_good.labels(account=account, side=SIDE).set(now.timestamp())
         if self._is_known(account, report, now):
             return
         event = self._write(account, report, now)
@@ -81,11 +77,43 @@ class StatusBoard:
             )
             self._publish(event)
 
-    def forget(self, account: str) -> None:
-        """The account is not ours any more; its metric must not stay behind."""
+    def known(self, account: str) -> Known | None:
+        """What was reported last, by whichever process. Raises Transient."""
+        with self._store.read() as connection:
+            return account_status.known(connection, account, SIDE)
+
+    def stopped(self, account: str) -> Report | None:
+        """The report of a mailbox that is not tried until its account changes; None if it is tried."""
         with self._lock:
-            if self._last.pop(account, None) is not None:
-                metrics.account_red.remove(account, SIDE)
+            last, _written_at = self._last.get(account, (None, None))
+        if last is None or last.colour != "red" or not waits_for_change(last.reason_code, last.failures):
+            return None
+        return last
+
+    def forget(self, account: str) -> None:
+        """The account is not ours any more; its metrics must not stay behind."""
+        with self._lock:
+            known = self._last.pop(account, None) is not None
+        if known:
+            for metric in (metrics.account_red, metrics.account_last_good):
+                with suppress(KeyError):
+                    metric.remove(account, SIDE)
+
+    def keep(self, accounts: Collection[str]) -> None:
+        """These are all that are ours."""
+        with self._lock:
+            gone = [account for account in self._last if account not in accounts]
+        for account in gone:
+            self.forget(account)
+
+    def clear(self, accounts: Collection[str]) -> None:
+        """Drop what is in the store of these, which have no mailbox any more. Raises Transient."""
+        with self._store.read() as connection:
+            left = [name for name, _colour in account_status.colours(connection, SIDE) if name in accounts]
+        if left:
+            with self._store.write() as connection:
+                for account in left:
+                    account_status.forget(connection, account, SIDE)
 
     def _is_known(self, account: str, report: Report, now: datetime) -> bool:
         with self._lock:
@@ -93,45 +121,16 @@ class StatusBoard:
         return last == report and now - written_at < WRITE_AGAIN_AFTER
 
     def _write(self, account: str, report: Report, now: datetime) -> Outgoing | None:
-        key = (account_status.c.account == account) & (account_status.c.side == SIDE)
         with self._store.write() as connection:
-            row = connection.execute(select(account_status).where(key)).first()
-            is_news = row is None or (row.colour, row.reason_code) != (report.colour, report.reason_code)
-            since = now if row is None or row.colour != report.colour else row.since
-            good_at = now if report.colour == "green" else row.last_good_at if row else None
-            fields = {
-                "colour": report.colour,
-                "reason_code": report.reason_code,
-                "sentence": report.sentence,
-                "since": since,
-                "next_try_at": report.next_try_at,
-                "last_good_at": good_at,
-                "failures": report.failures,
-                "back_off_s": report.back_off_s,
-            }
-            upsert(
-                connection,
-                account_status,
-                [{"account": account, "side": SIDE, **fields}],
-                update=tuple(fields),
-            )
-            if not is_news:
+            event = account_status.record(connection, account, SIDE, report, now)
+            if event is None:
                 return None
-            event = self._event(account, report, since, now)
-            outbox.add(connection, SERVICE, [event], now)
-            return event
+            message = self._message(event, now)
+            outbox.add(connection, SERVICE, [message], now)
+            return message
 
-    def _event(self, account: str, report: Report, since: datetime, now: datetime) -> Outgoing:
-        event = AccountStatusChanged(
-            account=account,
-            side=SIDE,
-            colour=report.colour,
-            reason_code=report.reason_code,
-            sentence=report.sentence,
-            since=since,
-            next_try_at=report.next_try_at,
-        )
-        own_id = derive_id("status", account, SIDE, report.colour, report.reason_code, now.isoformat())
+    def _message(self, event: AccountStatusChanged, now: datetime) -> Outgoing:
+        own_id = derive_id("status", event.account, SIDE, event.colour, event.reason_code, now.isoformat())
         return outgoing(envelop(event, source=SOURCE, now=now, message_id=own_id), self._shards)
 
     def _publish(self, event: Outgoing) -> None:
@@ -140,3 +139,15 @@ class StatusBoard:
         except Transient as error:
             # It is in the outbox; the sweeper tries again.
             logger.warning("status not published yet", extra={"error": str(error)})
+
+
+def unless_stopped(board: StatusBoard, connect: Connect) -> Connect:
+    """Connects, but not where the sign-in was refused so often that it waits for a change of the account."""
+
+    def connect_or_not(account: Account) -> Session:
+        report = board.stopped(account.name)
+        if report is not None and report.settings_digest == settings_digest(account):
+            raise Misconfigured(report.reason_code, report.sentence)
+        return connect(account)
+
+    return connect_or_not

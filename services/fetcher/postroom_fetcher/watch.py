@@ -4,6 +4,7 @@ A watch has no thread of its own. `turn` is called by one thread at a time and r
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -11,14 +12,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from postroom.account import Account
+from postroom.account_reason import reason, waits_for_change
 from postroom.clock import Clock, utc_now
 from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom.store.account_status import Report, settings_digest
 from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.intake import Intake, Visit
 from postroom_fetcher.lease import Fenced, Lease
 from postroom_fetcher.pause import pause_s
 from postroom_fetcher.session import Connect, Session
-from postroom_fetcher.status import GREEN, Report, StatusBoard
+from postroom_fetcher.status import StatusBoard, green
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +30,16 @@ IDLE_AGAIN_S = 540.0
 KEEP_OPEN_S = 600.0
 """Between polls further apart than this the connection is closed."""
 
+PROVIDER_PATIENCE = 10
+"""A provider that gives out no tokens turns the mailbox red after so many tries, about 10 minutes."""
+STOPPED = "Nothing is tried until the account or its secret changes"
+
 _NETWORK = ("disconnected", "protocol_error")
 
 
 @dataclass(frozen=True)
 class Rest:
-    """Rest until `until` (monotonic seconds), or until `fileno`, if given, is readable."""
+    """Rest until `until` (monotonic seconds, or infinite), or until `fileno`, if given, is readable."""
 
     until: float
     fileno: int | None = None
@@ -60,7 +67,10 @@ class Watch:
         self._imap = account.imap
         self._tools = tools
         self._session: Session | None = None
+        self._digest = settings_digest(account)
+        self._begun = False
         self._failures = 0
+        self._refusals = 0
         self._house_failures = 0
         self._retired = False
         self.fault = ""
@@ -68,7 +78,7 @@ class Watch:
     def turn(self) -> Rest:
         """Fetch what is new; returns how long to rest. Never raises: what goes wrong is reported."""
         try:
-            rest = self._work()
+            rest = self._work() if self._begun or self._begin() else Rest(math.inf)
         except Fenced as error:
             logger.warning("mailbox dropped", extra={"account": self.account.name, "error": str(error)})
             self.close()
@@ -106,10 +116,24 @@ class Watch:
         if session is not None:
             session.close()
 
+    def _begin(self) -> bool:
+        """Go on where an earlier life stopped; returns whether there is something to try."""
+        known = self._tools.board.known(self.account.name)
+        self._begun = True
+        if known is None or known.report.settings_digest != self._digest:
+            return True
+        if known.report.colour == "red" and reason(known.report.reason_code).kind == "credentials":
+            self._refusals = known.report.failures
+        if not known.stops(self._digest):
+            return True
+        self._tools.board.report(self.account.name, known.report)
+        return False
+
     def _work(self) -> Rest:
         more = self._look()
-        self._failures = 0
-        self._tools.board.report(self.account.name, GREEN)
+        self._failures = self._refusals = 0
+        if not self._retired:
+            self._tools.board.report(self.account.name, green(self._digest))
         session = self._session
         if more or session is None:
             return self._rest_s(0.0)
@@ -144,21 +168,34 @@ class Watch:
         self.close()
         if self._retired:
             return self._rest_s(0.0)
-        self._failures += 1
-        back_off_s = pause_s(error, self._failures, self._tools.jitter())
+        failures = self._count(error.reason_code)
+        back_off_s = pause_s(error, failures, self._tools.jitter())
+        if error.reason_code == "oauth_unavailable" and failures < PROVIDER_PATIENCE:
+            logger.info("no access token now", extra={"account": self.account.name, "reason": str(error)})
+            return self._rest_s(back_off_s)
+        stops = waits_for_change(error.reason_code, failures)
         report = Report(
             "red",
             error.reason_code,
-            str(error),
-            self._tools.clock() + timedelta(seconds=back_off_s),
-            self._failures,
-            back_off_s,
+            f"{str(error).rstrip('.')}. {STOPPED}" if stops else str(error),
+            None if stops else self._tools.clock() + timedelta(seconds=back_off_s),
+            failures,
+            0.0 if stops else back_off_s,
+            self._digest,
         )
         try:
             self._tools.board.report(self.account.name, report)
         except PostroomError as held_up:
             return self._held_up(held_up)
-        return self._rest_s(back_off_s)
+        return Rest(math.inf) if stops else self._rest_s(back_off_s)
+
+    def _count(self, reason_code: str) -> int:
+        """How many failures of this kind there are; an outage is not counted among the refused sign-ins."""
+        if reason(reason_code).kind == "credentials":
+            self._refusals += 1
+            return self._refusals
+        self._failures += 1
+        return self._failures
 
     def _held_up(self, error: PostroomError) -> Rest:
         """Broker, store or spool do not work: not the mailbox's fault, so its colour stays."""

@@ -8,7 +8,7 @@ from postroom.broker.consumer import Delivery
 from postroom.envelope import encode, envelop
 from postroom.messages import (
     AccountFolders,
-    AccountTest,
+    ApprovalCancel,
     Command,
     MailboxDelete,
     MailboxFind,
@@ -54,6 +54,6 @@ def test_commands_about_one_mail_or_the_account_stay_alone() -> None:
     assert [len(step) for step in steps(deliveries)] == [1, 1, 1]
 
 
-def test_a_command_of_a_later_version_has_no_handler() -> None:
-    assert handler_of(AccountTest(account="team")) is None
+def test_a_command_for_another_service_has_no_handler() -> None:
+    assert handler_of(ApprovalCancel(id="release-1")) is None
     assert handler_of(AccountFolders(account="team")) is not None
