@@ -6,6 +6,7 @@ Every setting, account field, metric, queue and message has its line there becau
 import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,13 @@ accounts:
       # one address or domain a line
       spam.example
 """
+_SECTIONS: Mapping[str, type[BaseModel]] = {
+    "": Account,
+    "imap": Imap,
+    "smtp": Smtp,
+    "oauth": OAuth,
+    "system_smtp": SystemSmtp,
+}
 _FORMATS = {
     "path": "path",
     "password": "text (secret)",
@@ -75,6 +83,46 @@ _TYPES = {
 }
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A setting: its name, what values it takes, its default and its meaning (Markdown)."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def settings() -> list[Entry]:
+    """Every setting of a process."""
+    schema = Settings.model_json_schema()
+    return [
+        Entry(f"{PREFIX}{name.upper()}", _kind(described), _default(described), described["description"])
+        for name, described in schema["properties"].items()
+    ]
+
+
+def account_settings() -> list[tuple[str, type[BaseModel], list[Entry]]]:
+    """Every setting of the accounts file by section: the section's name, its model and its settings."""
+    return [(name, model, entries(model)) for name, model in _SECTIONS.items()]
+
+
+def entries(model: type[BaseModel]) -> list[Entry]:
+    """The fields of a model that people write or programs send."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    required = schema.get("required", ())
+    return [
+        Entry(
+            name,
+            _kind(described),
+            _required(described) if name in required else _default(described),
+            described.get("description", ""),
+        )
+        for name, described in schema.get("properties", {}).items()
+        if model is not MailReceived or name != "content"
+    ]
+
+
 def files(folder: Path) -> dict[Path, str]:
     """Every page with its content."""
     pages = {
@@ -88,11 +136,7 @@ def files(folder: Path) -> dict[Path, str]:
 
 
 def _settings() -> str:
-    schema = Settings.model_json_schema()
-    rows = [
-        (f"`{PREFIX}{name.upper()}`", _kind(described), _default(described), described["description"])
-        for name, described in schema["properties"].items()
-    ]
+    rows = [(f"`{each.name}`", each.kind, each.default, each.meaning) for each in settings()]
     return (
         "# Settings\n\nEvery process reads its settings from environment variables; an empty variable is as "
         "good as none. Where there is a folder `/run/secrets`, a file of the variable's name in lower case "
@@ -101,14 +145,10 @@ def _settings() -> str:
 
 
 def _accounts() -> str:
-    sections = (
-        (Account, "An account"),
-        (Imap, "`imap`"),
-        (Smtp, "`smtp`"),
-        (OAuth, "`oauth`"),
-        (SystemSmtp, "`system_smtp`"),
+    tables = "\n".join(
+        f"## {f'`{name}`' if name else 'An account'}\n\n{_doc(model)}\n\n{_fields(model)}"
+        for name, model in _SECTIONS.items()
     )
-    tables = "\n".join(f"## {title}\n\n{_doc(model)}\n\n{_fields(model)}" for model, title in sections)
     return (
         "# The accounts file\n\nA YAML file (UTF-8, no anchors, aliases or tags) with the list `accounts` "
         "and, beside it, `system_smtp` where accounts use that. `postroom apply -f accounts.yaml` brings it "
@@ -200,18 +240,7 @@ def _way(model: type[Message]) -> str:
 
 
 def _fields(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(by_alias=True, mode="validation")
-    required = schema.get("required", ())
-    rows = [
-        (
-            f"`{name}`",
-            _kind(described),
-            _required(described) if name in required else _default(described),
-            described.get("description", ""),
-        )
-        for name, described in schema.get("properties", {}).items()
-        if model is not MailReceived or name != "content"
-    ]
+    rows = [(f"`{each.name}`", each.kind, each.default, each.meaning) for each in entries(model)]
     with_meaning = any(row[3] for row in rows)
     head = ("field", "value", "default", "meaning") if with_meaning else ("field", "value", "default")
     return _table(head, [row if with_meaning else row[:3] for row in rows])

@@ -98,6 +98,11 @@ class Settings(BaseSettings):
         return self.store_url.get_secret_value() if self.store_url else f"sqlite:///{self._file('store')}"
 
     @property
+    def store_file(self) -> Path:
+        """Where the store is unless there is a URL."""
+        return self._file("store")
+
+    @property
     def embedded(self) -> bool:
         """Whether the broker is the embedded one."""
         return self.broker.startswith("embedded:")

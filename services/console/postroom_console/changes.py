@@ -1,4 +1,4 @@
-"""What applying an accounts file would change, or has changed, for people to read (pure)."""
+"""What applying an accounts file would change, or has changed, for people to read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import click
 
+from postroom import reference
+from postroom.errors import Misconfigured
 from postroom.settings import read_settings
-from postroom_console import changes
+from postroom_console import changes, settings_table
 from postroom_console.applying import read_file
+from postroom_console.terminal import make_console
 
 
 @click.group("config")
@@ -32,3 +35,17 @@ def check(path: Path | None) -> None:
     for warning in changes.warnings(accounts):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{len(accounts)} accounts: {', '.join(account.name for account in accounts)}")
+
+
+@config.command("reference")
+@click.argument("word", required=False)
+def print_reference(word: str | None) -> None:
+    """Print every setting with its type, default and meaning, or those with this word in their name."""
+    sections = [("A process (environment)", "", reference.settings())] + [
+        (f"Accounts file: {name or 'an account'}", f"{name}." if name else "", entries)
+        for name, _, entries in reference.account_settings()
+    ]
+    shown = settings_table.shown(sections, word or "")
+    if shown is None:
+        raise Misconfigured("word", f"no setting has {word!r} in its name")
+    make_console().print(shown)

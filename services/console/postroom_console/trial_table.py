@@ -1,4 +1,4 @@
-"""What a test of an account found, for people and for programs (pure)."""
+"""What a test of an account found, for people and for programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -10,18 +10,21 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from postroom.accounts_file import AccountsFile
 from postroom.errors import Misconfigured, PostroomError
 from postroom.settings import Settings, read_settings
 from postroom_console import changes
 from postroom_console.accounts_follower import AccountsFollower
 from postroom_console.apply import tell
 from postroom_console.applying import read_file
+from postroom_console.demo_account import has_others, remove_demo
 from postroom_console.ending import Ending
 from postroom_console.extra import check_extra
 from postroom_console.faults import FAILED, OK
 from postroom_console.page import Page
 from postroom_console.service_log import to_terminal
 from postroom_console.stack import Stack
+from postroom_console.store import migrate_settings
 from postroom_console.terminal import make_console
 
 
@@ -29,22 +32,32 @@ from postroom_console.terminal import make_console
 def up() -> None:
     """Run fetcher, processor and sender as separate processes; Ctrl-C ends them.
 
-    With an accounts file (POSTROOM_ACCOUNTS, or accounts.yaml in this folder) on real mailboxes; without,
-    with a mail server of its own on this machine, after showing one round trip.
+    With an accounts file (POSTROOM_ACCOUNTS, or accounts.yaml in this folder), or accounts applied or
+    added before, on real mailboxes. The file is applied now and whenever it changes; accounts that it
+    does not have stay. Without any accounts, with a mail server of its own on this machine, after showing one
+    round trip.
     """
     settings = read_settings()
     if "accounts" in settings.model_fields_set or settings.accounts.exists():
-        sys.exit(_run_real(settings))
+        sys.exit(_run_real(settings, read_file(settings.accounts)))
+    if _knows_accounts(settings):
+        sys.exit(_run_real(settings, None))
     check_extra()
     sys.exit(_run_rehearsal(settings))
 
 
-def _run_real(settings: Settings) -> int:
-    accounts = read_file(settings.accounts).accounts
+def _knows_accounts(settings: Settings) -> bool:
+    """Whether there are accounts from before, other than the demo's."""
+    if settings.store_url is None and not settings.store_file.exists():
+        return False
+    migrate_settings(settings)
+    return has_others(settings)
+
+
+def _run_real(settings: Settings, file: AccountsFile | None) -> int:
+    """Run until interrupted, on the accounts of the store; those of the file, if any, come into it."""
     console = make_console()
-    console.print(f"{len(accounts)} accounts from {settings.accounts}, state in {_folder(settings)}")
-    for warning in changes.warnings(accounts):
-        console.print(Text(f"warning: {warning}", style="yellow"))
+    _greet(console, settings, file)
 
     def note(name: str, sentence: str) -> None:
         console.print(Text(f"{name} {sentence}", style="yellow"))
@@ -55,9 +68,11 @@ def _run_real(settings: Settings) -> int:
     try:
         stack.claim()
         stack.prepare()
-        tell(console, follower.apply())
+        remove_demo(settings)
+        if file is not None:
+            tell(console, follower.apply())
+            follower.start()
         stack.start()
-        follower.start()
         for name, url in stack.urls.items():
             console.print(f"{name}: {url}/metrics")
         threading.Event().wait()
@@ -68,6 +83,15 @@ def _run_real(settings: Settings) -> int:
         follower.stop()
         late = stack.stop()
     return _exit_code(console, late)
+
+
+def _greet(console: Console, settings: Settings, file: AccountsFile | None) -> None:
+    if file is None:
+        console.print(f"the accounts are those of before, see `accounts list`; state in {_folder(settings)}")
+        return
+    console.print(f"{len(file.accounts)} accounts from {settings.accounts}, state in {_folder(settings)}")
+    for warning in changes.warnings(file.accounts):
+        console.print(Text(f"warning: {warning}", style="yellow"))
 
 
 def _fault(console: Console, sentence: str) -> None:
