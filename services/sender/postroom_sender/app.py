@@ -24,12 +24,16 @@ from postroom_sender.connections import Connections
 from postroom_sender.in_hand import InHand
 from postroom_sender.patience import Patience
 from postroom_sender.recorder import SERVICE
+from postroom_sender.roster import Roster
 from postroom_sender.round import Paces, RoundParts
 from postroom_sender.send import Sending
 from postroom_sender.standing import Standings, recall_from
+from postroom_sender.testing import Testing
 
 SWEEP_INTERVAL_S = 2.0
 IDLE_INTERVAL_S = 10.0
+ROSTER_INTERVAL_S = 2.0
+FORGET_INTERVAL_S = 3600.0
 WORKERS = {topology.SENDER_TRANSACTIONAL: 4, topology.SENDER_BULK: 2}
 """How many batches are sent at a time: bulk has its own, and fewer, so that it never delays an approval."""
 
@@ -48,7 +52,8 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     secrets = Secrets(store, box)
     accounts = Accounts(store, secrets)
     patience = patience or Patience()
-    connections = Connections(Credentials(secrets, Tokens(store, box, secrets, _holder())))
+    credentials = Credentials(secrets, Tokens(store, box, secrets, _holder()))
+    connections = Connections(credentials)
     stack.callback(connections.close)
     standings = Standings(utc_now, patience, recall_from(store))
     parts = RoundParts(connections, standings, patience, Paces(), utc_now)
@@ -58,8 +63,12 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
         publisher = stack.enter_context(Publisher(settings.broker, name=f"sender {name}"))
         return OutboxRelay(store, publisher, SERVICE)
 
+    testing = Testing(accounts, standings, credentials, store, relay("tests"), settings.shards, parts.clock)
+    stack.callback(testing.close)
+    roster = Roster(accounts, store, relay("roster"), settings.shards, parts.clock)
+
     def consumer(queue: str) -> Consumer:
-        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards)
+        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards, testing)
         stack.callback(sending.close)
         return Consumer(
             settings.broker,
@@ -79,6 +88,8 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
         "bulk": consumer(topology.SENDER_BULK),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
+        "roster": Ticker(roster.tend, ROSTER_INTERVAL_S),
+        "memory": Ticker(roster.forget, FORGET_INTERVAL_S),
         "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})

@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,13 @@ class Opening:
     def close(self) -> None:
         """Hang up, if there is a connection."""
         if self._dialogue is not None:
+            self._dialogue.close()
+
+    def hang_up(self) -> None:
+        """Say goodbye, and close whatever the answer is."""
+        if self._dialogue is not None:
+            with suppress(Lost):
+                self._dialogue.ask("QUIT", self.timeouts.quit_s)
             self._dialogue.close()
 
     def resolve(self) -> str:

@@ -11,7 +11,7 @@ from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.errors import Permanent
-from postroom.messages import MailSend
+from postroom.messages import AccountTest, MailSend
 from postroom.store import Store
 from postroom.store.outbox import OutboxRelay
 from postroom_sender.compose import compose
@@ -22,6 +22,7 @@ from postroom_sender.ledger import FINAL, Claim
 from postroom_sender.outcome import Outcome, Result
 from postroom_sender.recorder import Recorder
 from postroom_sender.round import Round, RoundParts
+from postroom_sender.testing import Testing
 
 IN_HAND_RETRY_S = 10.0
 MAX_ACCOUNTS_AT_ONCE = 8
@@ -51,7 +52,9 @@ class Sending:
         store: Store,
         relay: OutboxRelay,
         shards: int,
+        testing: Testing,
     ) -> None:
+        self._testing = testing
         self._parts = parts
         self._accounts = accounts
         self._in_hand = in_hand
@@ -83,7 +86,7 @@ class Sending:
         for index, delivery in enumerate(deliveries):
             command = delivery.envelope.message
             if not isinstance(command, MailSend):
-                verdicts[index] = DeadLetter(f"{delivery.envelope.type} does not belong in {delivery.queue}")
+                verdicts[index] = self._of_another_kind(delivery)
                 continue
             if not self._in_hand.take(command.id):
                 verdicts[index] = RetryIn(IN_HAND_RETRY_S, "the mail is being sent")
@@ -95,6 +98,12 @@ class Sending:
                 verdicts[index] = RetryIn(wait_s, "the account's mail server is left alone for a while")
             else:
                 yield work
+
+    def _of_another_kind(self, delivery: Delivery) -> Verdict:
+        command = delivery.envelope.message
+        if isinstance(command, AccountTest) and command.side == "smtp":
+            return self._testing.begin(delivery)
+        return DeadLetter(f"{delivery.envelope.type} does not belong in {delivery.queue}")
 
     def _wait_s(self, work: Task | Refused) -> float:
         """How long the mail has to wait for its account's server; not beyond its own end."""

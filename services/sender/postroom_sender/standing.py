@@ -2,7 +2,7 @@
 
 A server that cannot be worked with is left alone for a while, and one that refused the sign-in three times
 until the account's settings or secrets change: providers lock out who keeps asking. What one sender found out
-counts for the others and for its next life, by the row in the store: it is looked at before a connection opens.
+counts for the others and for its next life: the row in the store is looked at before a connection is opened.
 """
 
 import logging
@@ -232,6 +232,15 @@ def record(connection: Connection, standing: Standing) -> AccountStatusChanged |
     name, report = standing.account.name, standing.report
     metrics.account_red.labels(account=name, side=SIDE).set(report.colour == "red")
     return account_status.record(connection, name, SIDE, report, standing.noted_at)
+
+
+def release(connection: Connection, account: Account, now: datetime) -> None:
+    """The account was found to work with these settings: no sender leaves its server alone any longer."""
+    known = account_status.known(connection, account.name, SIDE)
+    if known is None or known.report.colour != "red":
+        return
+    report = replace(known.report, failures=0, next_try_at=now, back_off_s=0.0)
+    account_status.record(connection, account.name, SIDE, report, now)
 
 
 def _green(account: Account) -> Report:
