@@ -28,3 +28,19 @@ def test_special_use_goes_before_names(
 ) -> None:
     infos = [FolderInfo(name=name, attributes=tuple(attributes.split())) for name, attributes in folders]
     assert sent_folder(infos) == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("Archive/Sent", ("Archive/Sent", "setting")),
+        ("inbox", ("inbox", "setting")),
+        ("archive/sent", ("archive/sent", "setting-missing")),
+    ],
+)
+def test_the_setting_goes_before_everything(setting: str, expected: tuple[str, str]) -> None:
+    infos = [
+        FolderInfo(name=name, attributes=attributes)
+        for name, attributes in (("INBOX", ()), ("Archive/Sent", ()), ("Weg", ("\\Sent",)))
+    ]
+    assert sent_folder(infos, setting) == expected
