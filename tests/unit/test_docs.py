@@ -90,9 +90,9 @@ def test_every_queue_is_in_the_reference() -> None:
 
 
 def test_the_example_of_the_accounts_page_is_a_good_file() -> None:
-    accounts, faults = parse_accounts(reference.ACCOUNTS_EXAMPLE.encode())
-    assert (len(accounts), faults) == (1, ())
-    assert accounts[0].warnings() == ()
+    found, faults = parse_accounts(reference.ACCOUNTS_EXAMPLE.encode())
+    assert (len(found.accounts), faults) == (1, ())
+    assert found.accounts[0].warnings() == ()
 
 
 def pages() -> list[Path]:

@@ -130,7 +130,7 @@ def _is_good(
             f"not tested, since its owner has to sign in first: `postroom accounts login {account.name}`"
         )
         return True
-    trial = Trial(account, sides_of(account), configuration.system_smtp, is_saved=False)
+    trial = Trial(account, sides_of(account), configuration.system_smtp)
     tried = carry_out(settings, [trial], local, timeout_s)
     make_console().print(trial_table.shown(tried))
     return all(each.ok for each in tried)

@@ -88,8 +88,8 @@ def _fill_sign_in(entry: dict[str, Any], user: str | None) -> None:
     for side in ("smtp", "imap"):
         section = entry.get(side)
         if isinstance(section, dict) and section.get("auth") != "none":
-            section.setdefault("user", user or entry.get("address"))
-            section.setdefault("password", STORED)
+            signs_in = user or entry.get("address")
+            entry[side] = {"password": STORED, **({"user": signs_in} if signs_in else {}), **section}
             return
 
 

@@ -70,7 +70,7 @@ def _are_good(settings: Settings, planned: Plan, local: bool, timeout_s: float) 
     """Test what is new or changes and is enabled, as it is in the file."""
     system_smtp = planned.file.system_smtp
     trials = [
-        Trial(account, sides_of(account), system_smtp, is_saved=False)
+        Trial(account, sides_of(account), system_smtp)
         for account in planned.file.accounts
         if account.name in planned.names and account.enabled
     ]

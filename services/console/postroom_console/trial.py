@@ -42,13 +42,11 @@ class Trial:
         account: As it stands in the file or in the store.
         sides: Which sides of it.
         system_smtp: The section for accounts that use it.
-        is_saved: Whether the services know the account with these settings; else they are sent along.
     """
 
     account: Account
     sides: Sequence[Side]
     system_smtp: SystemSmtp | None = None
-    is_saved: bool = True
 
     @property
     def candidate(self) -> Account:
@@ -96,8 +94,8 @@ def try_here(trials: Iterable[Trial], timeout_s: float) -> list[Tried]:
 
 
 def _command(trial: Trial, side: Side) -> AccountTest:
-    candidate = None if trial.is_saved else document(trial.candidate)
-    return AccountTest(account=trial.account.name, side=side, candidate=candidate)
+    # The settings go along even if the services have them: they may be those of two seconds ago.
+    return AccountTest(account=trial.account.name, side=side, candidate=document(trial.candidate))
 
 
 def _tried(event: AccountTested) -> Tried:

@@ -44,7 +44,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["approvals", "list", "--limit", "0"], "Invalid value for '--limit'"),
         (["topology", "apply", "--shards", "300"], "Invalid value for '--shards'"),
         (["config", "check"], "accounts.yaml:1: the file: cannot be read: No such file or directory"),
-        (["accounts", "list"], "accounts.yaml:1: the file: cannot be read"),
+        (["apply"], "Missing option '-f'"),
+        (["apply", "-f", "none.yaml"], "none.yaml:1: the file: cannot be read: No such file or directory"),
+        (["accounts", "add"], "name the account, or give a file"),
+        (["accounts", "add", "a", "--set", "hunter2"], "expected SETTING=VALUE, as in imap.interval=1m"),
+        (["accounts", "add", "a", "--set", "imap.hots=x"], "imap.hots: is not a setting; allowed here: auth"),
+        (["accounts", "add", "a", "--smtp-port", "abc"], "smtp.port: must be a whole number"),
+        (["accounts", "add", "a", "-f", "a.yaml", "--address", "a@example.com"], "take --address away"),
+        (["accounts", "test", "a", "--timeout", "0"], "Invalid value for '--timeout'"),
+        (["accounts", "test", "a", "--side", "pop"], "Invalid value for '--side'"),
+        (["accounts", "set-secret"], "Missing argument 'NAME'"),
+        (["config", "reference", "quark"], "no setting has 'quark' in its name"),
         (["frobnicate"], "No such command 'frobnicate'"),
     ],
 )
@@ -108,10 +118,7 @@ def test_a_broker_that_is_away_fails_a_command_and_a_check() -> None:
     assert checked.stdout.startswith("failed   reach")
 
 
-def test_a_store_without_tables_is_said_to_want_a_migration(tmp_path: Path) -> None:
-    (tmp_path / "accounts.yaml").write_text(
-        "accounts:\n  - {name: a, address: a@example.com, smtp: {host: mail.example.com}}\n"
-    )
+def test_a_store_without_tables_is_said_to_want_a_migration() -> None:
     result = CliRunner().invoke(main, ["accounts", "list"])
     assert result.exit_code == 2
     assert "run `postroom migrate`" in result.stderr
