@@ -28,12 +28,13 @@ from postroom_fetcher.charge import Charge
 from postroom_fetcher.cursor import Limits
 from postroom_fetcher.examination import opener
 from postroom_fetcher.intake import Intake
-from postroom_fetcher.lease import STEP_S, Lease, Leases
+from postroom_fetcher.lease import Lease, Leases
 from postroom_fetcher.lookout import Lookout
 from postroom_fetcher.opening import connector
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.reception import Receptions
 from postroom_fetcher.status import SERVICE, StatusBoard, unless_stopped
+from postroom_fetcher.tenure import Tenure
 from postroom_fetcher.trial import Trials
 from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch
@@ -57,7 +58,6 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     check_schema(store)
     holder = _holder()
     leases = Leases(store, settings.shards, holder)
-    stack.callback(leases.release)
     relay = OutboxRelay(store, _publisher(settings, stack, "status"), SERVICE)
     board = StatusBoard(store, relay, settings.shards)
     box = settings.read_secret_box()
@@ -121,7 +121,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     leases.on_change = on_leases
 
     loops: dict[str, Loop] = {
-        "leases": Ticker(leases.step, STEP_S),
+        "leases": Tenure(leases),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE, lookout.recheck),
         "statuses": Ticker(charge.tell, TELL_INTERVAL_S),
         "mailboxes": lookout,

@@ -10,6 +10,19 @@ from postroom.topology import shard_of
 from postroom_fetcher.lease import Lease
 from postroom_fetcher.status import StatusBoard, disabled
 
+_WITHOUT: Mapping[str, object] = {
+    "smtp": None,
+    "use_system_smtp": False,
+    "send": False,
+    "from_name": "",
+    "footer": "",
+    "owner": "",
+    "readers": (),
+    "deny": (),
+    "approvers": (),
+}
+"""What reading needs nothing of: if it changes, the mailbox keeps its connection."""
+
 
 class Charge:
     """Accounts and leases put together."""
@@ -65,8 +78,8 @@ class Charge:
         return {account.name: account for account in self._with_mailbox() if account.enabled}
 
     def _with_mailbox(self) -> list[Account]:
-        # Without the sending side: what changes there must not cost a mailbox its connection.
-        without = {"smtp": None, "use_system_smtp": False}
         return [
-            account.model_copy(update=without) for account in self._accounts.all() if account.imap is not None
+            account.model_copy(update=_WITHOUT)
+            for account in self._accounts.all()
+            if account.imap is not None
         ]

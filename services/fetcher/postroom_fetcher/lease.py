@@ -1,7 +1,12 @@
 """Which shards this process holds. Accounts hash to shards; only a shard's holder writes its cursors.
 
-A lease lasts `TTL_S` and is renewed every `RENEW_S`. Its epoch grows each time the shard changes hands, and
-every write names the epoch it was begun under (`check`): who lost the shard without noticing writes nothing.
+A lease lasts `TTL_S` and is renewed every `RENEW_S`, so a database that needs several seconds to answer costs
+nothing. Its epoch grows each time the shard changes hands, and every write names the epoch it was begun under
+(`check`): who lost the shard without noticing writes nothing.
+
+The shards of a killed fetcher are with the others after `TTL_S + OVERDUE_S + STEP_S` at the latest, mostly
+`TTL_S` after its last renewal; those of one that stops, at their next step. No machine's time of day matters on
+PostgreSQL (see `roll`). A monotonic clock tells a fetcher whose store is away that its leases must be over.
 """
 
 import logging
@@ -9,22 +14,25 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import Connection, select
 
-from postroom.clock import Clock, utc_now
+from postroom import metrics
 from postroom.errors import PostroomError, Transient
 from postroom.store import Store
-from postroom.store.engine import insert_new
 from postroom.store.schema import shard_leases
+from postroom_fetcher.roll import TTL_S, Roll, StoreClock, end_when_frozen, store_now
+from postroom_fetcher.share import View, plan
 
 logger = logging.getLogger(__name__)
 
-TTL_S = 15.0
-RENEW_S = 5.0
+RENEW_S = 2.0
 STEP_S = 1.0
-"""How often a fetcher that does not hold every shard looks for one that has become free."""
+"""How often a fetcher looks whether it should take shards or give some back."""
+SETTLE_S = 10.0
+"""How long the fetchers must have been the same ones before any gives shards back: a rolling deploy
+should stop the old one in this time after it started the new one."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +55,17 @@ def check(connection: Connection, lease: Lease) -> None:
         shard_leases.c.holder == lease.holder,
         shard_leases.c.epoch == lease.epoch,
     )
+    end_when_frozen(connection)
     if connection.execute(held.with_for_update(read=True)).first() is None:
         raise Fenced(f"shard {lease.shard} has passed to another fetcher (epoch {lease.epoch} is over)")
 
 
 class Leases:
-    """Takes every shard that is free or whose holder is silent, and keeps those it has.
+    """Takes its share of the shards and gives back what is over it.
 
-    `on_change` is called from the thread that turns `step` or calls `lose`, after each change.
+    A shard to be given back is dropped at once and released with the next step, so that what is under way for
+    it may end in the meantime; what takes longer is fenced. `on_change` is called from the thread that turns
+    `step` or calls `lose`, `drop` or `release`, after each change.
     """
 
     def __init__(
@@ -63,17 +74,17 @@ class Leases:
         shards: int,
         holder: str,
         *,
-        clock: Clock = utc_now,
+        clock: StoreClock = store_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
-        self._shards = shards
+        self._roll = Roll(store, shards, holder, clock)
         self._holder = holder
-        self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._held: dict[int, Lease] = {}
-        self._good_until = 0.0
+        self._renewed_at: float | None = None
+        self._living: frozenset[str] = frozenset()
+        self._settling_since = 0.0
         self.on_change: Callable[[], None] = lambda: None
 
     def held(self) -> Mapping[int, Lease]:
@@ -82,86 +93,71 @@ class Leases:
             return dict(self._held)
 
     def step(self) -> bool:
-        """Renew what is held and take what is free; never asks to be called again at once.
+        """Renew what is held, take what is missing, drop what is too much; no hurry afterwards.
 
         Raises:
             Transient: The store does not answer; when that lasts longer than a lease, all are given up.
         """
-        asked_at = self._monotonic()
         try:
-            if asked_at < self._good_until - TTL_S + RENEW_S and not self._some_is_free():
-                return False
-            held = self._renew_and_take()
+            self._renew_when_due()
+            self._replace(self._balanced())
         except Transient:
-            if self._monotonic() >= self._good_until:
-                self._replace({})
+            if self._renewed_at is not None and self._monotonic() >= self._renewed_at + TTL_S:
+                self.drop()
             raise
-        self._good_until = asked_at + TTL_S
-        self._replace(held)
         return False
 
     def lose(self, lease: Lease) -> None:
         """Stop counting on a lease that was found to be over."""
         self._replace({shard: held for shard, held in self.held().items() if held != lease})
 
-    def release(self) -> None:
-        """Give all shards back at once, so that others need not wait for the leases to run out."""
-        held = self.held()
+    def drop(self) -> None:
+        """Stop working on all shards; others cannot take them yet."""
         self._replace({})
-        if not held:
-            return
-        with self._store.write() as connection:
-            connection.execute(
-                update(shard_leases)
-                .where(shard_leases.c.holder == self._holder)
-                .values(holder=None, expires_at=self._clock())
-            )
 
-    def _some_is_free(self) -> bool:
-        if len(self._held) == self._shards:
-            return False
-        free = select(shard_leases.c.shard).where(
-            _is_free(self._clock()), shard_leases.c.shard < self._shards
-        )
-        with self._store.read() as connection:
-            return connection.execute(free.limit(1)).first() is not None
+    def release(self) -> None:
+        """Give all shards back at once, so that others need not wait for the leases to run out.
 
-    def _renew_and_take(self) -> dict[int, Lease]:
-        now = self._clock()
-        later = {"expires_at": now + timedelta(seconds=TTL_S)}
-        table = shard_leases
-        with self._store.write() as connection:
-            if not self._held:
-                self._make_rows(connection)
-            mine = connection.execute(
-                update(table).where(table.c.holder == self._holder).values(later).returning(table)
-            ).all()
-            taken = connection.execute(
-                update(table)
-                .where(_is_free(now), table.c.shard < self._shards)
-                .values(holder=self._holder, epoch=table.c.epoch + 1, **later)
-                .returning(table)
-            ).all()
-        return {row.shard: Lease(row.shard, self._holder, row.epoch) for row in (*mine, *taken)}
+        Raises:
+            Transient: The store does not answer.
+        """
+        self.drop()
+        if self._renewed_at is not None:
+            self._roll.leave()
+            self._renewed_at = None
 
-    def _make_rows(self, connection: Connection) -> None:
-        now = self._clock()
-        insert_new(
-            connection,
-            shard_leases,
-            [
-                {"shard": shard, "holder": None, "epoch": 0, "expires_at": now}
-                for shard in range(self._shards)
-            ],
-        )
+    def _renew_when_due(self) -> None:
+        asked_at = self._monotonic()
+        if self._renewed_at is None or asked_at >= self._renewed_at + RENEW_S:
+            self._roll.renew()
+            self._renewed_at = asked_at
+
+    def _balanced(self) -> dict[int, Lease]:
+        """The leases to hold from now on."""
+        before = self.held()
+        view = self._roll.look()
+        decide = partial(plan, me=self._holder, settled=self._settled(view))
+        # What the store counts as ours and we have dropped. It never comes back under the same epoch.
+        dropped = view.of(self._holder).keys() - before.keys()
+        if dropped or decide(view).take:
+            changed = self._roll.change(dropped, decide)
+            view, dropped = (changed, set()) if changed else (view, dropped)
+        keep = view.of(self._holder).keys() - dropped - set(decide(view).give_back)
+        return {
+            shard: Lease(shard, self._holder, epoch)
+            for shard, epoch in view.of(self._holder).items()
+            if shard in keep
+        }
+
+    def _settled(self, view: View) -> bool:
+        if view.living != self._living:
+            self._living, self._settling_since = view.living, self._monotonic()
+        return self._monotonic() >= self._settling_since + SETTLE_S
 
     def _replace(self, held: dict[int, Lease]) -> None:
         with self._lock:
             changed, self._held = held != self._held, held
+        metrics.shards_held.set(len(held))
         if changed:
             logger.info("shards held", extra={"shards": sorted(held)})
             self.on_change()
-
-
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(shard_leases.c.holder.is_(None), shard_leases.c.expires_at <= now)
