@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, auth_mechanism
 
 from tests.waiting import wait_until
 
+ALL_MECHANISMS = frozenset(("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"))
 TAKEN = "250 2.0.0 taken"
 
 
@@ -34,14 +38,39 @@ class Behaviour:
     Args:
         refused: The answer to RCPT for each of these addresses, for instance `550 5.1.1 unknown`.
         login: User and password; with them, mail is taken after AUTH only.
+        takes_token: Whether an access token is good for a user; with it, mail is taken after AUTH only.
+        mechanisms: What is offered for signing in; empty: what fits `login` or `takes_token`.
         starttls: Offer STARTTLS with this context; AUTH is then offered over TLS only.
         implicit_tls: Speak TLS from the first byte with this context.
     """
 
     refused: Mapping[str, str] = field(default_factory=dict)
     login: tuple[str, str] | None = None
+    takes_token: Callable[[str, str], bool] | None = None
+    mechanisms: tuple[str, ...] = ()
     starttls: ssl.SSLContext | None = None
     implicit_tls: ssl.SSLContext | None = None
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """The mechanisms that are offered."""
+        passwords = ("PLAIN", "LOGIN") if self.login else ()
+        tokens = ("XOAUTH2", "OAUTHBEARER") if self.takes_token else ()
+        return frozenset(self.mechanisms or (*passwords, *tokens))
+
+    @property
+    def wants_sign_in(self) -> bool:
+        """Whether mail is taken after AUTH only."""
+        return self.login is not None or self.takes_token is not None
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Somebody tried to sign in."""
+
+    mechanism: str
+    user: str
+    taken: bool
 
 
 class SmtpServer:
@@ -50,6 +79,8 @@ class SmtpServer:
     def __init__(self, behaviour: Behaviour | None = None) -> None:
         self._behaviour = behaviour or Behaviour()
         self._mails: list[SentMail] = []
+        self._sign_ins: list[SignIn] = []
+        self._refuses_all = False
         self._lock = threading.Lock()
         self._controller = self._make_controller()
 
@@ -69,6 +100,15 @@ class SmtpServer:
         """The mails that came in, in order."""
         with self._lock:
             return list(self._mails)
+
+    def sign_ins(self) -> list[SignIn]:
+        """Who tried to sign in, in order."""
+        with self._lock:
+            return list(self._sign_ins)
+
+    def refuse_sign_ins(self, *, on: bool) -> None:
+        """Refuse whoever signs in, or do so no longer."""
+        self._refuses_all = on
 
     def wait_for(self, count: int, timeout_s: float = 30.0) -> list[SentMail]:
         """Wait until that many mails came in."""
@@ -101,7 +141,7 @@ class SmtpServer:
     ) -> str:
         """Answer MAIL: only after AUTH, where a log-in is asked for."""
         # Not by aiosmtpd's own option, which warns at each connection that AUTH without TLS is bad.
-        if self._behaviour.login is not None and not session.authenticated:
+        if self._behaviour.wants_sign_in and not session.authenticated:
             return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -138,14 +178,73 @@ class SmtpServer:
             tls_context=behaviour.starttls,
             authenticator=self._authenticate,
             auth_require_tls=behaviour.starttls is not None,
+            auth_exclude_mechanism=ALL_MECHANISMS - behaviour.offered,
         )
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        """The providers' own mechanism: `user=USER^Aauth=Bearer TOKEN^A^A`."""
+        fields = dict(part.partition("=")[::2] for part in (await _response(server, args)).split("\1"))
+        return await self._take_token(server, "XOAUTH2", fields.get("user", ""), fields.get("auth", ""), b"")
+
+    async def auth_OAUTHBEARER(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        """RFC 7628: `n,a=USER,^Ahost=…^Aport=…^Aauth=Bearer TOKEN^A^A`."""
+        header, *parts = (await _response(server, args)).split("\1")
+        user = header.removeprefix("n,a=").removesuffix(",").replace("=2C", ",").replace("=3D", "=")
+        fields = dict(part.partition("=")[::2] for part in parts)
+        return await self._take_token(server, "OAUTHBEARER", user, fields.get("auth", ""), b"\1")
+
+    @auth_mechanism("CRAM-MD5")
+    async def auth_CRAM_MD5(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        """RFC 2195."""
+        login = self._behaviour.login
+        assert login is not None
+        challenge = b"<1896.697170952@localhost>"
+        response = await server.challenge_auth(challenge)
+        digest = hmac.new(login[1].encode(), challenge, hashlib.md5).hexdigest()
+        taken = response == f"{login[0]} {digest}".encode()
+        return self._noted("CRAM-MD5", str(response).partition(" ")[0], taken=taken)
+
+    async def _take_token(
+        self, server: SMTP, mechanism: str, user: str, bearer: str, acknowledgement: bytes
+    ) -> AuthResult:
+        takes_token = self._behaviour.takes_token
+        assert takes_token is not None
+        taken = bearer.startswith("Bearer ") and takes_token(user, bearer.removeprefix("Bearer "))
+        result = self._noted(mechanism, user, taken=taken)
+        if not taken and await server.challenge_auth('{"status":"invalid_token","schemes":"bearer"}') != (
+            acknowledgement
+        ):
+            await server.push("500 5.5.2 the error was not answered as it must be")
+            return AuthResult(success=False, handled=True)
+        return result
 
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         login = self._behaviour.login
-        given = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode())
-        return AuthResult(success=login is not None and given == login, handled=False)
+        assert isinstance(data, LoginPassword)
+        given = (data.login.decode(), data.password.decode())
+        return self._noted(mechanism, given[0], taken=login is not None and given == login)
+
+    def _noted(self, mechanism: str, user: str, *, taken: bool) -> AuthResult:
+        taken = taken and not self._refuses_all
+        with self._lock:
+            self._sign_ins.append(SignIn(mechanism, user, taken))
+        return AuthResult(success=taken, handled=False)
+
+
+async def _response(server: SMTP, args: list[str]) -> str:
+    """What the client says: with the command, or when asked for it (RFC 4954 section 4)."""
+    if len(args) > 1:
+        return base64.b64decode(args[1]).decode()
+    response = await server.challenge_auth("")
+    return response.decode() if isinstance(response, bytes) else ""
+
+
+class _Smtp(SMTP):
+    """With room for access tokens (RFC 4954 section 4)."""
+
+    line_length_limit = 12288
 
 
 class _AnyPort(Controller):
@@ -157,7 +256,7 @@ class _AnyPort(Controller):
 
     def factory(self) -> SMTP:
         """A new connection's protocol; it is remembered until the end."""
-        protocol: SMTP = super().factory()  # type: ignore[no-untyped-call]
+        protocol = _Smtp(self.handler, **self.SMTP_kwargs)
         self._protocols.append(protocol)
         return protocol
 

@@ -190,10 +190,7 @@ class Standings:
         )
         stopped = waits_for_change(outcome.reason_code, told)
         if stopped:
-            sentence = (
-                f"{outcome.sentence}. After {told} tries nothing is tried until settings or secrets change"
-            )
-            report = replace(report, sentence=sentence, next_try_at=None)
+            report = replace(report, sentence=f"{outcome.sentence}. {_UNTIL_CHANGE}", next_try_at=None)
         return Standing(account, report, now, failures, refusals, report.next_try_at, stopped)
 
     def _still_stopped(self, standing: Standing) -> bool:

@@ -33,6 +33,13 @@ class Scripted:
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     connections: int = 0
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """Close what is open."""
+        for sock in self.sockets:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -41,14 +48,13 @@ def scripted(script: Script) -> Iterator[Scripted]:
     listener = socket.create_server(("127.0.0.1", 0))
     server = Scripted(listener.getsockname()[1])
     counts: Counter[str] = Counter()
-    open_sockets: list[socket.socket] = []
 
     def serve() -> None:
         with suppress(OSError):
             while True:
                 sock, _ = listener.accept()
                 server.connections += 1
-                open_sockets.append(sock)
+                server.sockets.append(sock)
                 threading.Thread(target=_talk, args=(sock, server, counts, script), daemon=True).start()
 
     thread = threading.Thread(target=serve, daemon=True)
@@ -58,7 +64,7 @@ def scripted(script: Script) -> Iterator[Scripted]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for sock in open_sockets:
+        for sock in server.sockets:
             sock.close()
         thread.join(10)
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from sqlalchemy import select
 
-from postroom import topology
+from postroom import metrics, topology
 from postroom.accounts_file import parse_accounts
 from postroom.accounts_plan import apply, plan
 from postroom.accounts_watch import AccountsLoop
@@ -27,7 +27,7 @@ from postroom.messages import ApprovalMail, MailSend, Message, PlainMail, SendEv
 from postroom.service import Parts
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
-from postroom.store.accounts import read
+from postroom.store.accounts import bump, put_system_smtp, read
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
@@ -150,13 +150,42 @@ class Sendroom:
         )
         return self.row(send_id)
 
+    def status(self, account: str) -> Any:
+        """How the account does, or None."""
+        with self.store.read() as connection:
+            query = select(account_status).where(account_status.c.account == account)
+            return connection.execute(query).one_or_none()
+
+    def wait_for_stop(self, account: str) -> Any:
+        """The account's status, once nothing more is tried."""
+
+        def stopped() -> Any:
+            row = self.status(account)
+            return row if row is not None and row.colour == "red" and row.next_try_at is None else None
+
+        return wait_until(stopped, 20, f"{account} to be stopped")
+
+    def wait_for_retries(self, count: int) -> None:
+        """Wait until messages were put back so often from now on."""
+
+        def retries() -> float:
+            labels = {"queue": topology.SENDER_TRANSACTIONAL}
+            return metrics.REGISTRY.get_sample_value("postroom_retries_total", labels) or 0.0
+
+        before = retries()
+        wait_until(lambda: retries() >= before + count, 20, f"{count} retries")
+
+    def take_away_system_smtp(self) -> None:
+        """Remove the section though an account needs it, as older versions could."""
+        with self.store.write() as connection:
+            put_system_smtp(connection, None, utc_now())
+            bump(connection)
+
     def wait_for_status(self, account: str, colour: str, timeout_s: float = 20) -> Any:
         """The account's status, once it has this colour."""
 
         def found() -> Any:
-            with self.store.read() as connection:
-                query = select(account_status).where(account_status.c.account == account)
-                row = connection.execute(query).one_or_none()
+            row = self.status(account)
             return row if row is not None and row.colour == colour else None
 
         return wait_until(found, timeout_s, f"{account} to be {colour}")
