@@ -27,6 +27,7 @@ CHECKS: tuple[tuple[str, Callable[[Deployment], str]], ...] = (
     ("health", checks.healthy),
     ("privileges", checks.unprivileged),
     ("broker users", checks.least_privilege),
+    ("accounts", checks.accounts_changed),
     ("secrets", checks.secrets_kept),
     ("drain", checks.drained),
 )

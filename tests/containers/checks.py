@@ -12,10 +12,11 @@ from pika.exceptions import ChannelClosedByBroker
 
 from postroom.topology import PROCESSOR_COMMANDS, SENDER_TRANSACTIONAL
 from tests.containers.command import Failed, run
-from tests.containers.deployment import WORKERS, Deployment
+from tests.containers.deployment import ACCOUNT, WORKERS, Deployment
 from tests.waiting import wait_until
 
 SCRAPE_TIMEOUT_S = 60.0
+GREEN_TIMEOUT_S = 30.0
 AGES = "sum(postroom_mail_age_seconds_count)"
 # A worker's queue, and a user of the broker who has no business with it.
 FOREIGN_QUEUES = (
@@ -32,6 +33,18 @@ def scraped(deployment: Deployment) -> str:
         lambda: _value(deployment, AGES), SCRAPE_TIMEOUT_S, "a mail's age in Prometheus", interval_s=1
     )
     return f"{len(WORKERS)} workers up, postroom_mail_age_seconds_count {count:g}"
+
+
+def accounts_changed(deployment: Deployment) -> str:
+    """A changed accounts file and a stored password take effect without a restart of the workers."""
+    deployment.write_accounts(password="stored")
+    applied = deployment.job("accounts")
+    if "→ stored:approvals/smtp.password" not in applied:
+        raise Failed(f"apply does not show the change:\n{applied}")
+    deployment.job("postroom", "accounts", "set-secret", ACCOUNT, typed=f"{deployment.mail_password}\n")
+    tested = deployment.job("postroom", "accounts", "test", ACCOUNT)
+    wait_until(lambda: _all_green(deployment), GREEN_TIMEOUT_S, "the account to be green", interval_s=1)
+    return f"applied, stored, tested ({tested.count(' ok ')} stages), green"
 
 
 def unprivileged(deployment: Deployment) -> str:
@@ -94,6 +107,11 @@ def drained(deployment: Deployment) -> str:
     return "exit code 0 each"
 
 
+def _all_green(deployment: Deployment) -> bool:
+    rows = json.loads(deployment.job("postroom", "accounts", "list", "--json"))
+    return [row["colour"] for row in rows] == ["green", "green"]
+
+
 def _expect(whose: str, what: str, found: object, expected: object) -> None:
     if found != expected:
         raise Failed(f"{whose}: {what} is {found!r}, expected {expected!r}")
@@ -118,8 +136,11 @@ def _ask(deployment: Deployment, path: str) -> dict[str, Any]:
 def _secrets(deployment: Deployment) -> Mapping[str, str]:
     folder = deployment.folder / "secrets"
     passwords = {path.name: path.read_text().strip() for path in folder.glob("*-password")}
-    token_key = deployment.secret("token-keys").partition(":")[2]
-    return {**passwords, "token-keys": token_key, "mailbox": deployment.mail_password}
+    keys = {
+        "token-keys": deployment.secret("token-keys").partition(":")[2],
+        "secret-keys": deployment.secret("secret-keys"),
+    }
+    return {**passwords, **keys, "mailbox": deployment.mail_password}
 
 
 def _told_by_engine(deployment: Deployment) -> dict[str, str]:

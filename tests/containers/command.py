@@ -13,9 +13,13 @@ class Failed(Exception):
 
 
 def run(
-    arguments: Sequence[str], *, timeout_s: float = 60.0, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    timeout_s: float = 60.0,
+    environment: Mapping[str, str] | None = None,
+    typed: str = "",
 ) -> str:
-    """Run a program to its end and return its standard output.
+    """Run a program to its end, with `typed` as its standard input, and return its standard output.
 
     Raises:
         Failed: It is not there, took too long or had another exit code than 0.
@@ -23,7 +27,13 @@ def run(
     shown = " ".join(arguments)
     try:
         done = subprocess.run(
-            arguments, env=environment, capture_output=True, text=True, errors="replace", timeout=timeout_s
+            arguments,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
         )
     except FileNotFoundError as error:
         raise Failed(f"{arguments[0]} is not installed") from error

@@ -26,6 +26,7 @@ ACCOUNT = "approvals"
 UP_TIMEOUT_S = 240.0
 READY_TIMEOUT_S = 90.0
 DOWN_TIMEOUT_S = 180.0
+JOB_TIMEOUT_S = 90.0
 SCRAPE_INTERVAL = "scrape_interval: 2s"
 
 
@@ -58,8 +59,7 @@ class Deployment:
         """Make secrets with the deployment's own script, and write the files that an operator writes."""
         run([str(ROOT / "deploy" / "make-secrets"), str(self.folder)])
         (self.folder / "secrets" / "mailboxes" / ACCOUNT).write_text(f"{self.mail_password}\n")
-        accounts = yaml.safe_dump({"accounts": [_account()]})
-        (self.folder / "config" / "accounts.yaml").write_text(accounts)
+        self.write_accounts(password=f"file:/run/mailboxes/{ACCOUNT}")
         prometheus = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
         often = prometheus.replace("scrape_interval: 15s", SCRAPE_INTERVAL).replace(
             "scrape_timeout: 10s", "scrape_timeout: 2s"
@@ -68,6 +68,16 @@ class Deployment:
             raise Failed("deploy/prometheus/prometheus.yml has no longer the interval that is changed here")
         (self.folder / "prometheus").mkdir()
         (self.folder / "prometheus" / "prometheus.yml").write_text(often)
+
+    def write_accounts(self, *, password: str) -> None:
+        """Write the accounts file, with this reference to the account's password."""
+        accounts = yaml.safe_dump({"accounts": [_account(password)]})
+        (self.folder / "config" / "accounts.yaml").write_text(accounts)
+
+    def job(self, service: str, *arguments: str, typed: str = "") -> str:
+        """Run a one-shot job with this standard input, or the command line; what it printed."""
+        command = self._command("run", "--rm", "-T", service, *arguments)
+        return run(command, timeout_s=JOB_TIMEOUT_S, environment=self._environment(), typed=typed)
 
     def up(self) -> None:
         """Start everything; returns when the jobs have ended well and the workers are started."""
@@ -176,8 +186,7 @@ class Deployment:
         }
 
 
-def _account() -> dict[str, Any]:
-    password = f"file:/run/mailboxes/{ACCOUNT}"
+def _account(password: str) -> dict[str, Any]:
     return {
         "name": ACCOUNT,
         "address": f"{ACCOUNT}@example.org",

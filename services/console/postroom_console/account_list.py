@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from postroom.account import Account
 from postroom.account_reason import waits_for_change
+from postroom.clock import utc_now
 from postroom.settings import read_settings
 from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
@@ -43,7 +44,7 @@ def list_accounts(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:
-        make_console().print(table(rows))
+        make_console().print(table(rows, utc_now()))
     else:
         click.echo("no accounts yet; see `postroom apply` and `postroom accounts add`")
 
@@ -74,8 +75,8 @@ def sides(account: Account) -> Sequence[str]:
     return [side for side, has in (("imap", account.receive), ("smtp", account.send)) if has]
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The rows for a terminal."""
+def table(rows: Sequence[Mapping[str, Any]], now: datetime) -> Table:
+    """The rows for a terminal; of today only the time is shown."""
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("ACCOUNT", "SIDE", "STATUS", "SINCE", "NEXT TRY", "LAST GOOD"):
         shown.add_column(column, no_wrap=True)
@@ -88,9 +89,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             row["account"],
             row["side"],
             Text(row["colour"], style=STYLES[row["colour"]]),
-            local(row["since"]),
+            _short(row["since"], now),
             next_try(row),
-            local(row["last_good_at"]),
+            _short(row["last_good_at"], now),
             told,
         )
     return shown
@@ -103,9 +104,14 @@ def next_try(row: Mapping[str, Any]) -> str:
     return local(row["next_try_at"], "%H:%M:%S")
 
 
-def local(moment: datetime | None, form: str = "%m-%d %H:%M:%S") -> str:
+def local(moment: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """The moment in local time; empty without one."""
     return moment.astimezone().strftime(form) if moment else ""
+
+
+def _short(moment: datetime | None, now: datetime) -> str:
+    is_today = moment is not None and moment.astimezone().date() == now.astimezone().date()
+    return local(moment, "%H:%M:%S" if is_today else "%Y-%m-%d")
 
 
 def _row(account: Account, side: str, found: Mapping[str, Any]) -> dict[str, Any]:

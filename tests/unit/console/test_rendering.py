@@ -113,8 +113,14 @@ def test_a_plan_has_colours_in_a_terminal(kind: str, colour: str) -> None:
 )
 def test_a_status_has_its_colour_in_a_terminal_and_none_in_a_file(colour: str, escape: str) -> None:
     rows = rows_of(configuration(FILE), [status("imap", colour)])
-    assert escape in printed(table(rows), terminal=True)
-    assert "\x1b" not in printed(table(rows))
+    assert escape in printed(table(rows, NOW), terminal=True)
+    assert "\x1b" not in printed(table(rows, NOW))
+
+
+def test_of_another_day_the_date_is_shown() -> None:
+    rows = rows_of(configuration(FILE), [status("imap", "green", last_good_at=NOW)])
+    assert "2026-03-02" not in printed(table(rows, NOW))
+    assert "2026-03-02" in printed(table(rows, NOW + timedelta(days=2)))
 
 
 def test_an_account_never_tried_is_grey_on_each_side() -> None:
@@ -134,7 +140,7 @@ def test_an_account_never_tried_is_grey_on_each_side() -> None:
     ],
 )
 def test_who_waits_for_a_change_is_said_to(found: dict[str, Any], waits: bool) -> None:
-    shown = printed(table(rows_of(configuration(FILE), [found])))
+    shown = printed(table(rows_of(configuration(FILE), [found]), NOW))
     assert ("waits for a change" in shown) == waits
 
 
