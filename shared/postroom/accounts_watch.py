@@ -68,6 +68,10 @@ class Accounts:
 
     def _effective(self, account: Account) -> Account:
         stamp = self._secrets.stamp(account.secret_references().values()) if self._secrets else ""
+        # A new sign-in is a new secret; a refresh is not.
+        signed_in = self._configuration.signed_in.get(account.name)
+        if self._secrets and signed_in:
+            stamp = f"{stamp};{signed_in.isoformat()}"
         return account.effective(self._configuration.system_smtp, stamp)
 
 

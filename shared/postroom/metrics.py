@@ -70,12 +70,19 @@ account_warnings = Gauge(
     ["account"],
     registry=REGISTRY,
 )
+oauth_access_expires = Gauge(
+    "postroom_oauth_access_expires_timestamp_seconds",
+    "When the OAuth 2 access token that the account uses expires (Unix time).",
+    ["account"],
+    registry=REGISTRY,
+)
 commands_done = Counter(
     "postroom_mailbox_commands_total",
     "Mails acted on in mailboxes, by action.",
     ["action"],
     registry=REGISTRY,
 )
+shards_held = Gauge("postroom_shards_held", "Shards that this fetcher holds.", registry=REGISTRY)
 loops = Gauge("postroom_loop_up", "1 while a loop of the service turns.", ["loop"], registry=REGISTRY)
 
 

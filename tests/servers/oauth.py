@@ -64,8 +64,8 @@ class OAuthClient:
 
     def requests(self, grant_type: str) -> int:
         """How often the token endpoint was asked with this grant type."""
-        found = _asked("GET", f"{self.url}/admin/clients/{self.client_id}").json()
-        return int(found["counts"].get(grant_type, 0))
+        found = _asked("GET", f"{self.url}/admin/clients/{self.client_id}/counts").json()
+        return int(found.get(grant_type, 0))
 
     def wait_for_code(self) -> str:
         """Wait for a device's user code; the newest."""

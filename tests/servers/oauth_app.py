@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -392,12 +392,12 @@ def _count(client: Client) -> Response | None:
 def make() -> Any:
     client = Client(**request.get_json())
     MEMORY.clients[client.client_id] = client
-    return jsonify(asdict(client))
+    return jsonify({})
 
 
-@ADMIN.get("/clients/<name>")
-def show(name: str) -> Any:
-    return jsonify(asdict(MEMORY.clients[name]))
+@ADMIN.get("/clients/<name>/counts")
+def counts(name: str) -> Any:
+    return jsonify(dict(MEMORY.clients[name].counts))
 
 
 @ADMIN.post("/clients/<name>")

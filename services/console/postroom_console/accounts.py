@@ -9,6 +9,7 @@ from postroom_console.account_mailbox import fetch_now, folders
 from postroom_console.account_secret import set_secret
 from postroom_console.account_show import show
 from postroom_console.account_testing import test_account
+from postroom_console.login import login
 from postroom_console.trial_mail import send_test
 
 
@@ -26,6 +27,7 @@ for command in (
     delete,
     export,
     set_secret,
+    login,
     test_account,
     send_test,
     folders,

@@ -51,8 +51,7 @@ def login(name: str, grant: GrantKind | None, paste: bool, as_json: bool) -> Non
     box = settings.read_secret_box()
     with opened(settings) as store:
         account = the_account(read_configuration(store), name)
-        chosen = grant or ("browser" if paste else None)
-        client = provider_client(account, Secrets(store, box), grant=chosen)
+        client = provider_client(account, Secrets(store, box), grant=_chosen(account, grant, paste))
         found = _WAYS[client.grant](Way(account, client, paste))
         with store.write() as connection:
             grant_store.sign_in(connection, box, account.name, found, utc_now())
@@ -60,6 +59,18 @@ def login(name: str, grant: GrantKind | None, paste: bool, as_json: bool) -> Non
     # Without the broker the services notice by polling.
     broadcast(settings, [name], revision)
     click.echo(json.dumps(_outcome(name, found)) if as_json else _told(account, client, found))
+
+
+def _chosen(account: Account, grant: GrantKind | None, paste: bool) -> GrantKind | None:
+    """The way that the command line asks for; None is the account's own."""
+    chosen: GrantKind | None = grant or ("browser" if paste else None)
+    if paste and chosen != "browser":
+        raise click.UsageError("--paste is for --browser")
+    if chosen and account.oauth and account.oauth.grant == "client-credentials":
+        raise Misconfigured(
+            "oauth_settings", f"{account.name} has grant: client-credentials, which no person signs in for"
+        )
+    return chosen
 
 
 def _device(way: Way) -> Grant:
@@ -92,8 +103,8 @@ def _polled(client: ProviderClient, device: Device) -> Grant:
 def _browser(way: Way) -> Grant:
     with Loopback((way.account.oauth and way.account.oauth.redirect_port) or 0) as loopback:
         # Microsoft takes any port with this name only; the others document the number (RFC 8252 section 7.3).
-        host = "localhost" if way.account.type == "outlook" else "127.0.0.1"
-        authorization = way.client.start_browser(f"http://{host}:{loopback.port}/")
+        form = "http://localhost:{}" if way.account.type == "outlook" else "http://127.0.0.1:{}/"
+        authorization = way.client.start_browser(form.format(loopback.port))
         redirected = (_pasted if way.paste else _shown)(authorization, loopback)
     return way.client.finish_browser(authorization, redirected)
 

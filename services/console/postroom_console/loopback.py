@@ -73,7 +73,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
     timeout = MAX_REQUEST_S
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         """Keep where the browser was sent to, and tell the person."""
         path, _, query = self.path.partition("?")
         found = path == "/" and "state=" in query

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +17,8 @@ from postroom.store.schema import account_status, accounts, oauth_grants, revisi
 
 _REVISION = "accounts"
 _SYSTEM_SMTP = "system_smtp"
+NEVER_SIGNED_IN = datetime(1970, 1, 1, tzinfo=UTC)
+"""When an account signed in that gets tokens without."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Configuration:
     """All accounts by name, in their order, and what is for all of them.
 
     `broken`: accounts whose record this version does not understand, each with the reason.
+    `signed_in`: when the owner of an account signed in last (OAuth 2).
     """
 
     accounts: Mapping[str, Account]
     system_smtp: SystemSmtp | None = None
     revision: int = 0
     broken: Mapping[str, str] = field(default_factory=dict)
+    signed_in: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def document(model: Account | SystemSmtp) -> dict[str, Any]:
@@ -77,7 +81,13 @@ def read(connection: Connection) -> Configuration:
             system_smtp = SystemSmtp.model_validate(section)
         except ValidationError as error:
             broken[_SYSTEM_SMTP] = _explained(error)
-    return Configuration(found, system_smtp, number, broken)
+    return Configuration(found, system_smtp, number, broken, _signed_in(connection))
+
+
+def _signed_in(connection: Connection) -> dict[str, datetime]:
+    query = select(oauth_grants.c.account, oauth_grants.c.signed_in_at)
+    rows = connection.execute(query.where(oauth_grants.c.signed_in_at > NEVER_SIGNED_IN))
+    return {row.account: row.signed_in_at for row in rows}
 
 
 def put(connection: Connection, account: Account, now: datetime) -> None:
