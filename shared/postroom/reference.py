@@ -17,6 +17,7 @@ from postroom import generated, metrics
 from postroom.account import Account
 from postroom.account_oauth import OAuth
 from postroom.account_servers import Imap, Smtp, SystemSmtp
+from postroom.account_reason import MAX_SIGN_IN_TRIES, REASONS
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
 from postroom.messages import (
@@ -128,6 +129,7 @@ def files(folder: Path) -> dict[Path, str]:
     pages = {
         "settings.md": _settings(),
         "accounts.md": _accounts(),
+        "reasons.md": _reasons(),
         "metrics.md": _metrics(),
         "queues.md": _queues(),
         "messages.md": _messages(),
@@ -154,6 +156,17 @@ def _accounts() -> str:
         "and, beside it, `system_smtp` where accounts use that. `postroom apply -f accounts.yaml` brings it "
         f"into the store; `postroom up` does so by itself (`{PREFIX}ACCOUNTS`).\n\n"
         f"```yaml\n{ACCOUNTS_EXAMPLE}```\n\n{tables}"
+    )
+
+
+def _reasons() -> str:
+    rows = [(f"`{code}`", each.kind, each.advice) for code, each in REASONS.items()]
+    return (
+        "# Why an account is red\n\nThe reason codes of `account.status_changed`, `account.tested` and "
+        "`accounts list --json`. *outage*: nothing is wrong with the settings, it is tried again by itself. "
+        "*settings*: the account's owner has to change something; it is tried again all the same. "
+        f"*credentials*: as settings, and after {MAX_SIGN_IN_TRIES} tries nothing is tried until settings or "
+        f"secrets change.\n\n{_table(('code', 'kind', 'what to do'), rows)}"
     )
 
 
