@@ -4,9 +4,9 @@ A lease lasts `TTL_S` and is renewed every `RENEW_S`, so a database that needs s
 nothing. Its epoch grows each time the shard changes hands, and every write names the epoch it was begun under
 (`check`): who lost the shard without noticing writes nothing.
 
-The shards of a killed fetcher are with the others after `TTL_S + OVERDUE_S + STEP_S` at the latest, mostly
-`TTL_S` after its last renewal; those of one that stops, at their next step. No machine's time of day matters on
-PostgreSQL (see `roll`). A monotonic clock tells a fetcher whose store is away that its leases must be over.
+A killed fetcher's shards are with the others after `TTL_S + OVERDUE_S + STEP_S` at the latest, mostly
+`TTL_S` after its last renewal; a stopped one's, at their next step. On PostgreSQL no machine's time of
+day matters (see `roll`); a monotonic clock tells a fetcher whose store is away that its leases must be over.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """The roll in the store: which fetchers live, and who holds which shard until when.
 
-Moments are read from the clock that all fetchers share: PostgreSQL's own, so that the clocks of their machines
+Moments are read from the clock that all fetchers share: PostgreSQL's own, so that the clocks of the machines
 may be as wrong as they like; or, with SQLite, that of the one machine which they are all on. A moment is read
 before it is compared or written, so waiting for the database makes a lease shorter, never longer.
 """

@@ -1,8 +1,9 @@
 """Who of the living fetchers should hold how many shards: the rule, without clock or store.
 
-Shares are even: they differ by at most one, and the larger ones go to those that hold the most already, so
-that no shard moves without need. Every fetcher comes to the same shares from the same view; whoever has less
-takes what is free, whoever has more gives back. Two rules temper this:
+Shares are even: they differ by at most one. The larger ones go to those that have as many shards already, so
+that none moves without need, and then to the emptiest, which are the newest and stay the longest. From the same
+view every fetcher comes to the same shares. Whoever has less takes what is free; of those who have more, the
+fullest gives back, then the next. Two rules temper this:
 
 - Free shards are taken at once, but nobody gives back before the fetchers have been the same ones for a while
   (`settled`): in a rolling deploy the new one then gets the shards of the old one, and no others move.
@@ -12,7 +13,7 @@ takes what is free, whoever has more gives back. Two rules temper this:
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -48,18 +49,26 @@ class Plan:
 def plan(view: View, me: str, *, settled: bool) -> Plan:
     """What I should take or give back. `settled`: the living have been the same ones for a while."""
     mine = list(view.of(me))
-    share = shares(view, {me})[me]
+    held = Counter(each.holder for each in view.shards.values() if each.holder is not None)
+    everybody = {*view.living, *held, me}
+    share = shares({holder: held[holder] for holder in everybody}, len(view.shards))
     free = sorted(shard for shard, each in view.shards.items() if each.holder is None)
-    fair = free[: max(0, share - len(mine))]
+    fair = free[: max(0, share[me] - len(mine))]
     overdue = {shard for shard in free if view.shards[shard].overdue}
     if take := sorted({*fair, *overdue}):
         return Plan(take=tuple(take))
-    return Plan(give_back=tuple(mine[share:]) if settled else ())
+    # One after the other: two at the same time would give back more than is missing elsewhere.
+    too_full = (holder for holder in everybody if held[holder] > share[holder])
+    fullest = min(too_full, key=lambda holder: (-held[holder], holder), default=None)
+    return Plan(give_back=tuple(mine[share[me] :]) if settled and fullest == me else ())
 
 
-def shares(view: View, besides: Collection[str] = ()) -> dict[str, int]:
-    """How many shards each should hold: the living, those who hold any, and `besides`."""
-    held = Counter(each.holder for each in view.shards.values() if each.holder is not None)
-    everybody = sorted({*view.living, *held, *besides}, key=lambda holder: (-held[holder], holder))
-    least, larger = divmod(len(view.shards), len(everybody))
-    return {holder: least + (place < larger) for place, holder in enumerate(everybody)}
+def shares(held: Mapping[str, int], shards: int) -> dict[str, int]:
+    """How many shards each should hold, of those who hold so many."""
+    least, larger = divmod(shards, len(held))
+
+    def claim(holder: str) -> tuple[bool, int, str]:
+        has_it = held[holder] > least
+        return not has_it, -held[holder] if has_it else held[holder], holder
+
+    return {holder: least + (place < larger) for place, holder in enumerate(sorted(held, key=claim))}

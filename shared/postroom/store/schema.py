@@ -102,6 +102,14 @@ shard_leases = Table(
     Column("expires_at", Moment, nullable=False),
 )
 
+# Fetcher: the fetchers that live, each until when if it is not heard of again; they share the shards evenly.
+fetchers = Table(
+    "fetchers",
+    metadata,
+    Column("holder", String(200), primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)
+
 # Fetcher: up to which UID a folder has been handed on.
 fetch_cursors = Table(
     "fetch_cursors",

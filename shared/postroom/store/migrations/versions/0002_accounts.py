@@ -1,4 +1,4 @@
-"""Accounts, their secrets and their OAuth 2 tokens."""
+"""Accounts, their secrets and their OAuth 2 tokens; the fetchers that live."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -59,4 +59,10 @@ def upgrade() -> None:
         sa.Column("claimed_until", Moment(), nullable=True),
         sa.Column("rejected", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_oauth_grants")),
+    )
+    op.create_table(
+        "fetchers",
+        sa.Column("holder", sa.String(length=200), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("holder", name=op.f("pk_fetchers")),
     )
