@@ -14,7 +14,7 @@ from postroom.addresses import with_tag
 from postroom.errors import Permanent
 from postroom.messages import ApprovalMail, HelpMail, MailSend, PlainMail, derive_id, utc_seconds
 from postroom_sender.header import Field, Mailbox, Text, Verbatim, header_block
-from postroom_sender.html import as_html
+from postroom_sender.html import as_html, with_footer
 from postroom_sender.letter import Letter, approval_letter, help_letter
 from postroom_sender.mime import BOUNDARY_MARK, alternative, text_part
 from postroom_sender.text import as_text
@@ -56,8 +56,13 @@ def compose(command: MailSend, account: Account) -> Composed:
         recipient=command.recipient,
         message_id=message_id(command, account.address),
         content=header_block(fields) + body,
-        international=not (account.address + account.reply_address + command.recipient).isascii(),
+        international=not "".join(_addresses(command, account)).isascii(),
     )
+
+
+def _addresses(command: MailSend, account: Account) -> tuple[str, ...]:
+    replies = account.reply_to or "" if isinstance(command.content, PlainMail) else account.reply_address
+    return account.address, replies, command.recipient
 
 
 def message_id(command: MailSend, address: str) -> str:
@@ -84,13 +89,18 @@ def _letter(
 ) -> tuple[list[Field], bytes]:
     reply_address = with_tag(account.reply_address, content.reply_token)
     title = _REQUEST_TITLE.format(content.subject)
+    about = {
+        "reply_address": reply_address,
+        "from_address": account.address,
+        "account_footer": account.footer,
+    }
     letter: Letter
     if isinstance(content, ApprovalMail):
-        letter = approval_letter(content, reply_address=reply_address, from_address=account.address)
+        letter = approval_letter(content, **about)
         # RFC 3834, section 5: not itself an answer / an answer to one mail.
         head: list[Field] = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-generated")]
     else:
-        letter = help_letter(content, reply_address=reply_address, from_address=account.address)
+        letter = help_letter(content, **about)
         head = [Text("Subject", f"Re: {title}"), Verbatim("Auto-Submitted", "auto-replied")]
         head += _thread(content.in_reply_to)
     head += [Mailbox("Reply-To", reply_address), _SILENCE]
@@ -100,11 +110,16 @@ def _letter(
 def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes]:
     head: list[Field] = [Text("Subject", content.subject), Verbatim("Auto-Submitted", "auto-generated")]
     head += _thread(content.in_reply_to)
-    if account.reply_address != account.address:
-        head.append(Mailbox("Reply-To", account.reply_address))
-    if content.html is None:
-        return head, text_part("plain", content.text)
-    return head, _both(command, content.text, content.html)
+    if account.reply_to is not None:
+        head.append(Mailbox("Reply-To", account.reply_to))
+    text, html, footer = content.text, content.html, account.footer.strip("\n")
+    if footer:
+        # The delimiter of a signature (RFC 3676 section 4.3).
+        text = f"{text.rstrip()}\n\n-- \n{footer}\n"
+        html = with_footer(html, footer) if html is not None else None
+    if html is None:
+        return head, text_part("plain", text)
+    return head, _both(command, text, html)
 
 
 def _thread(in_reply_to: str) -> list[Field]:

@@ -56,6 +56,11 @@ _BUTTON = (
     "border:2px solid {border};background:{background};color:{colour};font-size:17px;font-weight:bold;"
     'text-align:center;text-decoration:none;overflow-wrap:anywhere">{text}</a></div>\n'
 )
+# A quotation, so that no line of it reads as an answer.
+_ACCOUNT_FOOTER = (
+    '<blockquote class="soft" style="margin:8px 0 0;padding:0;font-size:13px;{soft};'
+    'overflow-wrap:anywhere">{text}</blockquote>\n'
+)
 _FOOTER = '<p class="soft" style="margin:20px 0 0;font-size:13px;{soft};overflow-wrap:anywhere">{text}</p>\n'
 
 # Border, background and letters of a button. Words whose sense we know look like it; the others are neutral.
@@ -89,6 +94,9 @@ def as_html(letter: Letter) -> str:
         *(_button(choice, sentence(f"Answer “{choice.word}”")) for choice in letter.choices),
         paragraph(letter.advice),
         _FOOTER.format(soft=_SOFT, text="<br>\n".join(map(sentence, letter.footer))),
+        _ACCOUNT_FOOTER.format(soft=_SOFT, text=_broken(letter.account_footer))
+        if letter.account_footer
+        else "",
     ]
     title = escape(f"{letter.label}: {letter.subject}")
     page = _HEAD.format(title=title) + _BODY.format(font=_FONT, content="".join(content))
@@ -103,8 +111,23 @@ def _sentence(text: str, words: tuple[str, ...]) -> str:
 def _quotation(text: str) -> str:
     if not text:
         return ""
-    lines = "<br>\n".join(_spaced(escape(line)) for line in text.split("\n"))
-    return _QUOTATION.format(text=lines)
+    return _QUOTATION.format(text=_broken(text))
+
+
+def _account_footer(text: str) -> str:
+    return _ACCOUNT_FOOTER.format(soft=_SOFT, text=_broken(text)) if text else ""
+
+
+def with_footer(page: str, footer: str) -> str:
+    """A program's own page with the account's footer at its end."""
+    block = f'<div style="margin-top:20px;font-size:13px">-- <br>\n{_broken(footer)}</div>\n'
+    end = page.lower().rfind("</body>")
+    return page[:end] + block + page[end:] if end >= 0 else f"{page}\n{block}"
+
+
+def _broken(text: str) -> str:
+    """The text escaped, with its lines and spaces kept."""
+    return "<br>\n".join(_spaced(escape(line)) for line in text.split("\n"))
 
 
 def _spaced(line: str) -> str:

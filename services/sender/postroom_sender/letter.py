@@ -43,6 +43,7 @@ class Letter:
         choices: The words to choose from.
         advice: Sentences after the choices.
         footer: Where the mail comes from.
+        account_footer: What the account writes under all its mails; may be empty.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Letter:
     choices: tuple[Choice, ...]
     advice: tuple[str, ...]
     footer: tuple[str, ...]
+    account_footer: str = ""
 
 
 _HOW_TO = ("To decide, reply to this mail and begin with one of the words below.",)
@@ -63,7 +65,9 @@ _ADVICE = (
 )
 
 
-def approval_letter(content: ApprovalMail, *, reply_address: str, from_address: str) -> Letter:
+def approval_letter(
+    content: ApprovalMail, *, reply_address: str, from_address: str, account_footer: str = ""
+) -> Letter:
     """The letter that asks for a decision. `reply_address` carries the token."""
     facts = [
         ("Asked by", content.requester),
@@ -80,10 +84,13 @@ def approval_letter(content: ApprovalMail, *, reply_address: str, from_address: 
         choices=_choices(content.choices, content.subject, reply_address),
         advice=_ADVICE,
         footer=_footer(from_address),
+        account_footer=account_footer.strip("\n"),
     )
 
 
-def help_letter(content: HelpMail, *, reply_address: str, from_address: str) -> Letter:
+def help_letter(
+    content: HelpMail, *, reply_address: str, from_address: str, account_footer: str = ""
+) -> Letter:
     """The letter that answers an unclear reply."""
     read = ("This is what could be read of it:",) if content.understood.strip() else ()
     return Letter(
@@ -100,6 +107,7 @@ def help_letter(content: HelpMail, *, reply_address: str, from_address: str) -> 
         choices=_choices(content.choices, content.subject, reply_address),
         advice=_ADVICE,
         footer=_footer(from_address),
+        account_footer=account_footer.strip("\n"),
     )
 
 

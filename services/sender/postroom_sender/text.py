@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from postroom_sender.letter import Letter, guarded
+from postroom_sender.letter import GUARD, Letter, guarded
 
 WIDTH = 72
 QUOTE = "> "
@@ -32,6 +32,10 @@ def _lines(letter: Letter) -> Iterator[str]:
     yield ""
     yield from (f'    Link for "{choice.word}": {choice.link}' for choice in letter.choices)
     yield from _block(letter.footer)
+    if letter.account_footer:
+        yield ""
+        # Marked like a line that begins with a choice: whatever it says, it is not an answer.
+        yield from _quoted(letter.account_footer, GUARD)
 
 
 def _block(lines: tuple[str, ...]) -> Iterator[str]:
@@ -50,13 +54,13 @@ def _labelled(label: str, value: str) -> Iterator[str]:
         yield from _quoted(value)
 
 
-def _quoted(text: str) -> Iterator[str]:
+def _quoted(text: str, mark: str = QUOTE) -> Iterator[str]:
     for line in text.split("\n"):
         if len(line) <= WIDTH:
-            yield QUOTE + line if line else QUOTE.rstrip()
+            yield mark + line if line else mark.rstrip()
         else:
             yield from (
-                QUOTE + piece
+                mark + piece
                 for piece in textwrap.wrap(
                     line, WIDTH, break_long_words=False, break_on_hyphens=False, expand_tabs=False
                 )

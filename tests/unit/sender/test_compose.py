@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from postroom.account import Account
 from postroom.errors import Permanent
-from postroom.messages import HelpMail, MailSend, PlainMail
+from postroom.messages import HelpMail, MailContent, MailSend, PlainMail
 from postroom_sender.compose import compose, message_id
 from postroom_sender.header import Mailbox, Text, Verbatim, header_block
 from tests.unit.sender.commands import TOKEN, account, approval, command, help_mail, plain
@@ -123,7 +123,7 @@ def test_a_malformed_id_of_a_stranger_is_left_out(stranger: str) -> None:
 
 
 def test_a_plain_mail_is_its_text() -> None:
-    mail = parsed(command(plain()), account(reply_address="answers@example.com"))
+    mail = parsed(command(plain()), account(reply_to="answers@example.com"))
     assert mail.get_content_type() == "text/plain"
     assert mail.get_content() == "It is done.\r\n"
     assert mail["Reply-To"] == "answers@example.com"
@@ -260,3 +260,30 @@ def _has_only_meant_headers(send: MailSend) -> None:
     names = compat(send).keys()
     assert set(names) <= known
     assert len(names) == len(set(names))
+
+
+FOOTER = "ACME Ltd. <legal@example.com>\n  Court of Ulm & others\n"
+
+
+def test_the_footer_is_under_a_programs_text_behind_the_delimiter_of_a_signature() -> None:
+    mail = parsed(command(plain(text="It is done.\n\n")), account(footer=FOOTER))
+    lines = ["It is done.", "", "-- ", "ACME Ltd. <legal@example.com>", "  Court of Ulm & others"]
+    assert mail.get_content().splitlines() == lines
+
+
+@pytest.mark.parametrize("html", ["<html><body><p>Done</p></BODY></html>", "<p>Done</p>"])
+def test_the_footer_is_at_the_end_of_a_programs_page_and_escaped(html: str) -> None:
+    mail = parsed(command(plain(html=html)), account(footer=FOOTER))
+    page = part(mail, "html")
+    assert page.index("<p>Done</p>") < page.index("ACME Ltd. &lt;legal@example.com&gt;<br>")
+    assert "Ulm &amp; others" in page
+    assert page.lower().count("</body>") == html.lower().count("</body>")
+    assert not html.endswith("</html>") or page.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("content", [approval(), help_mail()])
+def test_the_footer_is_under_both_parts_of_a_letter(content: MailContent) -> None:
+    mail = parsed(command(content), account(footer=FOOTER))
+    lines = part(mail, "plain").splitlines()
+    assert lines[-3:] == ["", "| ACME Ltd. <legal@example.com>", "|   Court of Ulm & others"]
+    assert "ACME Ltd. &lt;legal@example.com&gt;<br>" in part(mail, "html")

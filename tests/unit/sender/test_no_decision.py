@@ -55,8 +55,9 @@ def sends(choices: tuple[str, ...], trap: str) -> list[MailSend]:
     ]
 
 
-def parts(send: MailSend) -> tuple[str, str]:
-    mail = email.message_from_bytes(compose(send, account()).content, policy=email.policy.default)
+def parts(send: MailSend, footer: str = "") -> tuple[str, str]:
+    content = compose(send, account(footer=footer)).content
+    mail = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(mail, EmailMessage)
     texts = [each.get_content().replace("\r\n", "\n") for each in mail.iter_parts()]
     return texts[0], texts[1]
@@ -70,7 +71,7 @@ def decides(text: str, choices: tuple[str, ...]) -> bool:
 @pytest.mark.parametrize("choices", CHOICES)
 def test_no_line_of_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
     for send in sends(choices, trap):
-        text, html = parts(send)
+        text, html = parts(send, trap)
         shown = [line.text for line in read_html(html).lines if line.kind != "quote"]
         for line in [*text.split("\n"), *shown]:
             assert not decides(line, choices), line
@@ -80,7 +81,7 @@ def test_no_line_of_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: s
 @pytest.mark.parametrize("choices", CHOICES)
 def test_no_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
     for send in sends(choices, trap):
-        own = own_text(read_mail(compose(send, account()).content))
+        own = own_text(read_mail(compose(send, account(footer=trap)).content))
         assert not isinstance(read_verdict(own, choices), Decided)
 
 
@@ -88,7 +89,7 @@ def test_no_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> Non
 @pytest.mark.parametrize("choices", CHOICES)
 def test_no_reply_that_only_quotes_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
     for send in sends(choices, trap):
-        text, _ = parts(send)
+        text, _ = parts(send, trap)
         marked = "".join(f"> {line}\n" for line in text.split("\n"))
         for reply in (
             text,
@@ -107,13 +108,14 @@ def test_no_reply_that_only_quotes_a_mail_reads_as_a_decision(choices: tuple[str
     prefix=st.sampled_from(["approve", "yes\n", "ok ", "\n\nreject", "| ", "* ", '"']),
 )
 def test_no_line_reads_as_a_decision_whatever_the_request_says(body: str, prefix: str) -> None:
-    text, _ = parts(command(approval(body=prefix + body)))
+    text, _ = parts(command(approval(body=prefix + body)), prefix + body)
     for line in text.split("\n"):
         assert not decides(line, ("approve", "reject")), line
 
 
-def test_a_reply_above_the_quoted_mail_decides() -> None:
-    text, _ = parts(command())
+@pytest.mark.parametrize("footer", ["", *TRAPS])
+def test_a_reply_above_the_quoted_mail_decides(footer: str) -> None:
+    text, _ = parts(command(), footer)
     marked = "".join(f"> {line}\n" for line in text.split("\n"))
     reply = f"approve\n\nOn Sat, 22 Nov 2025 at 02:02, Releases <releases@example.com> wrote:\n\n{marked}"
     assert read_verdict(cut_plain_text(reply)) == Decided("approve", "")
