@@ -34,9 +34,9 @@ def choose(auth: ImapAuth, capabilities: Collection[str], *, has_token: bool) ->
 
 def offered(capabilities: Collection[str]) -> str:
     """What a server offers, for a sentence."""
-    found = sorted(each.removeprefix("AUTH=") for each in capabilities if each.startswith("AUTH="))
-    login = [] if "LOGINDISABLED" in capabilities else ["LOGIN"]
-    return ", ".join(found + login) or "nothing"
+    found = {each.removeprefix("AUTH=") for each in capabilities if each.startswith("AUTH=")}
+    login = set() if "LOGINDISABLED" in capabilities else {"LOGIN"}
+    return ", ".join(sorted(found | login)) or "nothing"
 
 
 def plain(user: str, password: str) -> bytes:

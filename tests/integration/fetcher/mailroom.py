@@ -89,7 +89,8 @@ class Mailroom:
         """Make these the accounts of the store; `tell`: with the broadcast, as `postroom apply` does."""
         (self.folder / "password").write_text(password)
         for each in entries:
-            each["imap"] = {"password": f"file:{self.folder}/password", **each["imap"]}
+            if "oauth" not in each:
+                each["imap"] = {"password": f"file:{self.folder}/password", **each["imap"]}
         with closing(Store(self.settings.store)) as store:
             keep_accounts(store, entries)
         if tell:

@@ -42,7 +42,7 @@ def test_the_best_mechanism_that_is_offered_is_used_unless_the_account_names_one
 
 
 def test_what_is_offered_is_told() -> None:
-    assert offered({"IMAP4REV1", "AUTH=XOAUTH2", "AUTH=PLAIN"}) == "PLAIN, XOAUTH2, LOGIN"
+    assert offered({"IMAP4REV1", "AUTH=XOAUTH2", "AUTH=PLAIN"}) == "LOGIN, PLAIN, XOAUTH2"
     assert offered({"LOGINDISABLED"}) == "nothing"
 
 
