@@ -151,16 +151,21 @@ def _tls_error(place: Place, doing: str, error: ssl.SSLError) -> PostroomError:
     )
 
 
+_NO_IMAP = "unexpected response"
+"""So imaplib begins when it ends a connection on which no IMAP is spoken."""
+
+
 def imap_error(place: Place, doing: str, error: Exception) -> PostroomError:
     """What an answer means that imapclient did not accept."""
     said = quoted(error)
     if isinstance(error, imaplib.IMAP4.readonly):
         return Refused(f"{place} allows only reading {place.folder!r}", "READ-ONLY")
-    if isinstance(error, imaplib.IMAP4.abort):
+    if isinstance(error, imaplib.IMAP4.abort) and not said.startswith(_NO_IMAP):
         busy = is_busy(said)
         code = "throttled" if busy else "disconnected"
         return Unavailable(code, f"{place} ended the connection during {doing}: {said}")
-    if isinstance(error, ProtocolError) or not isinstance(error, imaplib.IMAP4.error):
+    no_imap = isinstance(error, ProtocolError | imaplib.IMAP4.abort)
+    if no_imap or not isinstance(error, imaplib.IMAP4.error):
         return Unavailable("protocol_error", f"{place} answered {doing} with what is no IMAP: {said}")
     if is_busy(said):
         return Unavailable("throttled", f"{place} cannot do {doing} at the moment: {said}")
