@@ -343,7 +343,7 @@ def token() -> Any:
         trouble = _count(client)
         if trouble is not None:
             return trouble
-        time.sleep(client.delay_s)
+        _delay(client)
     with MEMORY.lock:
         return SERVER.create_token_response()
 
@@ -371,6 +371,13 @@ def authorize() -> Any:
 @PROTOCOL.post("/elsewhere")
 def elsewhere() -> Any:
     return Response(status=307, headers={"Location": f"{request.host_url}token"})
+
+
+def _delay(client: Client) -> None:
+    """Wait `delay_s`, or until it is set to less."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < client.delay_s:
+        time.sleep(0.02)
 
 
 def _asking_client() -> Client | None:

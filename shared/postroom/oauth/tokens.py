@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 CLAIM_S = 60.0
 """Longer than an endpoint may take: after that, who claimed a grant counts as dead."""
 WAIT_S = 20.0
-"""How long a caller waits for another process that refreshes."""
 LOOK_S = 0.1
 HOLD_OFF_S = 10.0
 """How long the provider is left alone after it did not answer, unless it says itself."""
@@ -56,16 +55,25 @@ class Tokens:
         secrets: Have the clients' secrets.
         holder: Who claims a grant, for people who look; need not be unique.
         clock: The time of day.
+        wait_s: How long a caller waits while another process refreshes.
     """
 
     def __init__(
-        self, store: Store, box: SecretBox, secrets: Secrets, holder: str, *, clock: Clock = utc_now
+        self,
+        store: Store,
+        box: SecretBox,
+        secrets: Secrets,
+        holder: str,
+        *,
+        clock: Clock = utc_now,
+        wait_s: float = WAIT_S,
     ) -> None:
         self._store = store
         self._box = box
         self._secrets = secrets
         self._holder = f"{holder[:100]}/{chance.token_hex(8)}"
         self._clock = clock
+        self._wait_s = wait_s
         self._lock = threading.Lock()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # By account; an entry is written under the account's lock.
@@ -127,7 +135,7 @@ class Tokens:
     def _found(self, account: Account) -> Grant:
         """A grant with a token that can be used, from the store or the provider."""
         registered = _registered(account)
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + self._wait_s
         while True:
             self._save_rest(account)
             kept = self._looked_up(account, registered)
@@ -140,7 +148,7 @@ class Tokens:
             if kept.grant.is_valid(self._clock()):
                 return kept.grant
             if time.monotonic() > until:
-                raise Transient(f"another process has been refreshing {account.name} for {WAIT_S:g} s")
+                raise Transient(f"another process has been refreshing {account.name} for {self._wait_s:g} s")
             time.sleep(LOOK_S)
 
     def _is_enough(self, account: Account, registered: Provider, grant: Grant) -> bool:

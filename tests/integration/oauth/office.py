@@ -13,7 +13,7 @@ from postroom.account import Account
 from postroom.clock import Clock, utc_now
 from postroom.oauth import grant_store
 from postroom.oauth.grant_store import Kept
-from postroom.oauth.tokens import Tokens
+from postroom.oauth.tokens import WAIT_S, Tokens
 from postroom.secret import Secrets
 from postroom.secret_box import SecretBox
 from postroom.store import Store
@@ -56,10 +56,10 @@ class Office:
     def sign_in(self, account: Account) -> None:
         sign_in(self.store, self.box, account, self.client.issue(account.address))
 
-    def tokens(self, clock: Clock = utc_now, store: Store | None = None) -> Tokens:
+    def tokens(self, clock: Clock = utc_now, store: Store | None = None, wait_s: float = WAIT_S) -> Tokens:
         """What a service has; each is as good as a process of its own."""
         used = store or self.store
-        return Tokens(used, self.box, Secrets(used, self.box), "test", clock=clock)
+        return Tokens(used, self.box, Secrets(used, self.box), "test", clock=clock, wait_s=wait_s)
 
     def kept(self) -> Kept:
         with self.store.read() as connection:

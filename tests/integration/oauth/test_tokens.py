@@ -5,17 +5,21 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from postroom import metrics
 from postroom.account import Account
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured, Transient
 from postroom.oauth import grant_store
+from postroom.oauth.grant import received
 from postroom.secret_box import new_key
 from postroom.store import Store
 from tests.integration.oauth.conftest import Clock
@@ -126,20 +130,64 @@ def test_two_processes_that_ask_at_once_make_one_request(any_office: Office) -> 
 
 
 def test_who_dies_while_refreshing_is_replaced_when_the_claim_is_over(
-    any_office: Office, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    any_office: Office, clock: Clock
 ) -> None:
     office, account = any_office, any_office.signed_in()
     clock.advance(3600)
     with office.store.write() as connection:
         version, until = office.kept().version, clock() + timedelta(seconds=60)
         assert grant_store.claim(connection, "ann", version, "the dead one", clock(), until)
-    monkeypatch.setattr("postroom.oauth.tokens.WAIT_S", 0.3)
     with pytest.raises(Transient, match="another process has been refreshing ann"):
-        office.tokens(clock).access_token(account)
+        office.tokens(clock, wait_s=0.3).access_token(account)
     assert office.client.requests(REFRESH) == 0
     clock.advance(61)
     assert office.tokens(clock).access_token(account)
     assert office.client.requests(REFRESH) == 1
+
+
+class Faltering(Store):
+    """A store that takes `left` writes and then none, until that is changed."""
+
+    left = 1_000_000
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self.left -= 1
+        if self.left < 0:
+            raise Transient("the database does not answer")
+        with super().write() as connection:
+            yield connection
+
+
+def test_a_rotated_refresh_token_survives_a_store_that_is_away(office: Office, clock: Clock) -> None:
+    account, store = office.signed_in(), Faltering(office.url)
+    tokens = office.tokens(clock, store)
+    clock.advance(3600)
+    store.left = 1  # the claim
+    with pytest.raises(Transient, match="database"):
+        tokens.access_token(account)
+    store.left = 1_000_000
+    token = tokens.access_token(account)
+    store.close()
+    assert office.client.requests(REFRESH) == 1
+    assert office.kept().grant.access_token == token
+    clock.advance(3600)
+    assert office.tokens(clock).access_token(account) != token
+
+
+def test_a_sign_in_during_a_refresh_wins(office: Office, clock: Clock) -> None:
+    account = office.signed_in()
+    office.client.change(delay_s=8)
+    clock.advance(3600)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(office.tokens(clock).access_token, account)
+        wait_until(lambda: office.client.requests(REFRESH) == 1, 10, "the refresh")
+        with office.store.write() as connection:
+            grant = received(office.client.issue(account.address), office.kept().grant.source, clock())
+            grant_store.sign_in(connection, office.box, "ann", grant, clock())
+        office.client.change(delay_s=0)
+        assert asked.result(30) == grant.access_token
+    assert office.kept().grant == grant
 
 
 def test_while_another_process_refreshes_a_token_that_is_good_yet_is_used(
