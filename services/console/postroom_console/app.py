@@ -1,5 +1,7 @@
 """The console's commands, wired together."""
 
+import logging
+
 import click
 
 from postroom_console.accounts import accounts
@@ -22,6 +24,8 @@ def main() -> None:
 
     Settings come from the environment (POSTROOM_…); state lies in .postroom in the current folder.
     """
+    # What the connection logs on the way is said in a sentence at the end.
+    logging.getLogger("postroom.broker").addHandler(logging.NullHandler())
 
 
 for command in (up, demo, approvals, apply, accounts, secrets, config, topology, migrate):

@@ -16,6 +16,8 @@ from postroom_console.broker import check_broker
 from postroom_console.registry import SOURCE
 
 NAME = "console"
+ORDER_S = 10.0
+"""How long a command may take to get into its queue."""
 
 E = TypeVar("E", bound=Event)
 
@@ -58,7 +60,7 @@ def order(settings: Settings, command: Command) -> None:
     """Give a command that nobody answers. Raises as `asking`."""
     check_broker(settings)
     envelope = envelop(command, source=SOURCE, now=utc_now(), message_id=str(uuid.uuid4()))
-    with Publisher(settings.broker, name=NAME) as publisher:
+    with Publisher(settings.broker, name=NAME, timeout_s=ORDER_S) as publisher:
         publisher.publish([outgoing(envelope, settings.shards)])
 
 
@@ -73,7 +75,7 @@ def asking(settings: Settings, *kinds: type[E]) -> Iterator[Asking[E]]:
     check_broker(settings)
     listening = Listening([f"{kind.TYPE}.#" for kind in kinds])
     with (
-        Publisher(settings.broker, name=NAME) as publisher,
+        Publisher(settings.broker, name=NAME, timeout_s=ORDER_S) as publisher,
         subscribe(settings.broker, NAME, listening) as subscription,
     ):
         yield Asking(subscription, publisher, settings.shards, kinds)
