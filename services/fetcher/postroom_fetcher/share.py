@@ -1,9 +1,9 @@
 """Who of the living fetchers should hold how many shards: the rule, without clock or store.
 
 Shares are even: they differ by at most one. The larger ones go to those that have as many shards already, so
-that none moves without need, and then to the emptiest, which are the newest and stay the longest. From the same
-view every fetcher comes to the same shares. Whoever has less takes what is free; of those who have more, the
-fullest gives back, then the next. Two rules temper this:
+that none moves without need, and then to the emptiest, which are the newest and stay the longest. Whoever has
+less takes what is free; of those who have more, the fullest gives back, then the next. All fetchers come to the
+same shares from the same view. Two rules temper this:
 
 - Free shards are taken at once, but nobody gives back before the fetchers have been the same ones for a while
   (`settled`): in a rolling deploy the new one then gets the shards of the old one, and no others move.

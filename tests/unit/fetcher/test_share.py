@@ -72,10 +72,9 @@ class Fetcher:
 
 
 class Sharing(RuleBasedStateMachine):
-    """Fetchers that come, go, die, freeze and step in any order, as `Leases` steps, on a store that is a dict.
+    """Fetchers that come, go, die, freeze and step in any order as `Leases` steps; the store is a dict.
 
-    One fetcher takes at a time, since the store sees to that; what it drops is still its own in the store until
-    its next step.
+    One fetcher takes at a time: the store sees to that. What one drops is still its own until its next step.
     """
 
     @initialize(shards=st.integers(1, 12), settle_steps=st.integers(0, 4))
