@@ -74,6 +74,21 @@ def test_a_folder_where_nothing_ever_ran_is_named_and_left_alone(tmp_path: Path)
     assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (2, "", [])
 
 
+def test_a_password_in_a_references_place_is_refused_and_not_repeated() -> None:
+    settings = [
+        "--address",
+        "a@example.com",
+        "--smtp-host",
+        "b.example.com",
+        "--set",
+        "smtp.password=hunter2",
+    ]
+    result = CliRunner().invoke(main, ["accounts", "add", "a", *settings])
+    assert result.exit_code == 2
+    assert "smtp.password: a secret is given by reference" in result.stderr
+    assert "hunter2" not in result.output
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
