@@ -25,6 +25,7 @@ from postroom.oauth.grant import Grant, received
 from postroom.secret import Secrets
 
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+_BASIC = "client_secret_basic"
 _SLOWER_S = 5
 _MAX_DEVICE_S = 1800
 
@@ -92,12 +93,13 @@ class ProviderClient:
 
     def start_device(self) -> Device:
         """Ask for a code that a person types in."""
-        form = {"client_id": self._oauth.client_id, "scope": " ".join(self._provider.scopes)}
         client = self._client()
         auth = client.client_auth(client.token_endpoint_auth_method)
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        # A public client's authentication is its id: authlib puts it in.
-        form = form if self._client_secret else {"scope": form["scope"]}
+        form = {"scope": " ".join(self._provider.scopes)}
+        if client.token_endpoint_auth_method == _BASIC:
+            # Some servers want it here as well; the other methods put it in themselves.
+            form["client_id"] = self._oauth.client_id
         with _translating(self._refusal):
             answer = self._endpoint.post(self._provider.device_url, form, headers, auth).json()
         return _device(answer)
@@ -168,7 +170,7 @@ class ProviderClient:
 
     def _client(self, **more: Any) -> OAuth2Client:
         # RFC 6749 section 2.3.1 has every server take Basic; Microsoft and Google document the form only.
-        confidential = "client_secret_basic" if self._account.type == "oauth2" else "client_secret_post"
+        confidential = _BASIC if self._account.type == "oauth2" else "client_secret_post"
         return OAuth2Client(
             self._endpoint,
             client_id=self._oauth.client_id,

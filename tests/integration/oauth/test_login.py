@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from postroom.accounts_watch import Accounts
+from postroom.oauth.grant import Grant
+from postroom.oauth.provider_client import Device, provider_client
 from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
 from tests.integration.oauth.office import Office
@@ -148,6 +150,32 @@ def test_a_program_that_needs_no_sign_in_proves_its_secret(
     assert (code, out) == (2, "")
     assert "refuses the client of ann" in err
     assert "wrong-secret" not in err
+
+
+@pytest.mark.parametrize("kind", ["oauth2", "outlook"])
+def test_a_client_with_a_secret_proves_itself_at_each_endpoint(
+    office: Office, oauth_server: OAuthServer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # By HTTP Basic (oauth2) or in the form (outlook).
+    office = office.with_client(oauth_server.register(confidential=True))
+    monkeypatch.setenv("TEST_CLIENT_SECRET", office.client.secret)
+    account = office.account(type=kind, oauth={"client_secret": "env:TEST_CLIENT_SECRET"})
+    client = provider_client(account, Secrets(office.store, office.box))
+    device = client.start_device()
+    assert device.device_code not in repr(device)
+    assert isinstance(client.poll_device(device), Device)
+    hasty = client.poll_device(device)
+    assert isinstance(hasty, Device)
+    assert hasty.interval_s == device.interval_s + 5
+    office.client.answer(device.user_code, USER)
+    by_code = client.poll_device(device)
+    assert isinstance(by_code, Grant)
+    assert client.refresh(by_code).access_token != by_code.access_token
+    authorization = provider_client(
+        account, Secrets(office.store, office.box), grant="browser"
+    ).start_browser("http://127.0.0.1:9/")
+    redirected = office.client.consent(authorization.url, USER)
+    assert client.finish_browser(authorization, redirected).refresh_token
 
 
 @pytest.mark.needs("dovecot")

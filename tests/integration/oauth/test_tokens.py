@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -353,6 +354,24 @@ def test_a_new_sign_in_is_noticed_by_who_has_a_token_in_memory(office: Office) -
     office.sign_in(account)
     assert tokens.access_token(account) == first
     assert tokens.access_token(account.effective(None, "now")) != first
+
+
+def test_nothing_confidential_is_logged(
+    office: Office, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account, tokens = office.signed_in(), office.tokens(clock)
+    grants = [office.kept().grant]
+    clock.advance(3600)
+    tokens.access_token(account)
+    grants.append(office.kept().grant)
+    office.client.trouble(503)
+    clock.advance(3600 - 100)
+    tokens.access_token(account)
+    assert "the old one is used on" in caplog.text
+    for grant in grants:
+        assert grant.access_token not in caplog.text
+        assert grant.refresh_token not in caplog.text
 
 
 def test_nothing_in_the_database_can_be_used_without_the_key(office: Office, tmp_path: Path) -> None:
