@@ -69,6 +69,7 @@ class Watch:
         self._session: Session | None = None
         self._digest = settings_digest(account)
         self._begun = False
+        self._owed: Report | None = None
         self._failures = 0
         self._refusals = 0
         self._house_failures = 0
@@ -78,7 +79,7 @@ class Watch:
     def turn(self) -> Rest:
         """Fetch what is new; returns how long to rest. Never raises: what goes wrong is reported."""
         try:
-            rest = self._work() if self._begun or self._begin() else Rest(math.inf)
+            rest = self._work() if self._may_try() else Rest(math.inf)
         except Fenced as error:
             logger.warning("mailbox dropped", extra={"account": self.account.name, "error": str(error)})
             self.close()
@@ -115,6 +116,14 @@ class Watch:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+    def _may_try(self) -> bool:
+        """Whether there is something to try. What the store did not take of a final failure is told first."""
+        owed, self._owed = self._owed, None
+        if owed is None:
+            return self._begun or self._begin()
+        self._tell(owed)
+        return False
 
     def _begin(self) -> bool:
         """Go on where an earlier life stopped; returns whether there is something to try."""
@@ -184,10 +193,18 @@ class Watch:
             self._digest,
         )
         try:
-            self._tools.board.report(self.account.name, report)
+            self._tell(report)
         except PostroomError as held_up:
             return self._held_up(held_up)
         return Rest(math.inf) if stops else self._rest_s(back_off_s)
+
+    def _tell(self, report: Report) -> None:
+        try:
+            self._tools.board.report(self.account.name, report)
+        except PostroomError:
+            if waits_for_change(report.reason_code, report.failures):
+                self._owed = report
+            raise
 
     def _count(self, reason_code: str) -> int:
         """How many failures of this kind there are; an outage is not counted among the refused sign-ins."""
