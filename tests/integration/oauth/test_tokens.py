@@ -37,6 +37,21 @@ def reason(office: Office, account: Account) -> str:
     return caught.value.reason_code
 
 
+def asking(office: Office) -> subprocess.Popen[str]:
+    """A process that asks for the token when it is told to."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.oauth.asker", "ann"],
+        cwd=ROOT,
+        env=office.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
 def test_without_a_sign_in_there_is_no_token(office: Office) -> None:
     assert reason(office, office.account()) == "sign_in_needed"
     assert office.client.requests(REFRESH) == 0
@@ -102,24 +117,10 @@ def test_many_who_ask_at_once_make_one_request(any_office: Office) -> None:
 def test_two_processes_that_ask_at_once_make_one_request(any_office: Office) -> None:
     office = any_office
     office.client.change(access_s=1)
-    account = office.signed_in()
+    office.signed_in()
     office.client.change(access_s=3600, delay_s=0.3)
     wait_until(lambda: not office.kept().grant.is_valid(utc_now()), 10, "the token to expire")
-    command = [sys.executable, "-m", "tests.integration.oauth.asker", account.name]
-    processes = [
-        subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=office.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    processes = [asking(office), asking(office)]
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -144,6 +145,24 @@ def test_who_dies_while_refreshing_is_replaced_when_the_claim_is_over(
     clock.advance(61)
     assert office.tokens(clock).access_token(account)
     assert office.client.requests(REFRESH) == 1
+
+
+def test_a_process_that_is_killed_while_it_asks_loses_no_sign_in(office: Office, clock: Clock) -> None:
+    # Where the provider rotates, an answer that nobody hears is a sign-in lost: not ours to help.
+    office.client.change(access_s=1, rotate=False)
+    account = office.signed_in()
+    office.client.change(access_s=3600, delay_s=8)
+    wait_until(lambda: not office.kept().grant.is_valid(utc_now()), 10, "the token to expire")
+    process = asking(office)
+    process.stdin.write("go\n")  # type: ignore[union-attr]
+    process.stdin.flush()  # type: ignore[union-attr]
+    wait_until(lambda: office.client.requests(REFRESH) == 1, 20, "the refresh")
+    process.kill()
+    assert process.communicate(timeout=10)[0] == ""
+    office.client.change(delay_s=0)
+    clock.advance(61)
+    assert office.tokens(clock).access_token(account)
+    assert office.client.requests(REFRESH) == 2
 
 
 class Faltering(Store):
