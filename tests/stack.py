@@ -74,11 +74,12 @@ class Stack:
         """Bring the accounts into the store, as `postroom apply` does; nobody is told."""
         entries = [_by_reference(dict(entry), self._secrets) for entry in self.accounts]
         with closing(self.store()) as store:
-            keep_accounts(store, entries)
+            if entries:
+                keep_accounts(store, entries)
 
     def start(self, *names: str) -> None:
         """Start the services and wait until they are ready."""
-        environment = self._environment()
+        environment = self.settings()
         for name in names:
             self.ports[name] = free_port()
             folder = self.folder / name
@@ -101,7 +102,7 @@ class Stack:
     def ready(self, name: str) -> bool:
         """Whether the service says it is ready."""
         with suppress(OSError, urllib.error.URLError):
-            return bool(json.loads(self._page(name, "readyz"))["ok"])
+            return bool(json.loads(self.page(name, "readyz"))["ok"])
         return False
 
     def log(self, name: str) -> str:
@@ -111,7 +112,7 @@ class Stack:
     def metric(self, service: str, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
         total = 0.0
-        for line in self._page(service, "metrics").decode().splitlines():
+        for line in self.page(service, "metrics").splitlines():
             match = _SAMPLE.match(line)
             if match and match.group(1) == name:
                 found = dict(_LABEL.findall(match.group(2) or ""))
@@ -131,15 +132,17 @@ class Stack:
         with closing(self.store()) as store, store.read() as connection:
             return int(connection.exec_driver_sql("SELECT count(*) FROM mails").scalar() or 0)
 
-    def _page(self, service: str, page: str) -> bytes:
+    def page(self, service: str, page: str) -> str:
+        """What one of the service's own pages says."""
         url = f"http://127.0.0.1:{self.ports[service]}/{page}"
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
-                return bytes(answer.read())
+                return bytes(answer.read()).decode()
         except urllib.error.HTTPError as error:
-            return error.read()
+            return error.read().decode()
 
-    def _environment(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
+        """The environment of the services; with it a command works on the same store and broker."""
         return {
             "POSTROOM_DATA_DIR": str(self.folder),
             "POSTROOM_BROKER_URL": self.broker_url,

@@ -48,7 +48,7 @@ class Command:
         return self.folder / self.log_name
 
     def job(self) -> str:
-        """The watchdog's argument."""
+        """What the watchdog is told at first."""
         return json.dumps(
             asdict(
                 Job(
@@ -70,13 +70,16 @@ class Process:
     def __init__(self, command: Command) -> None:
         self.command = command
         self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(WATCHDOG), command.job()],
+            [sys.executable, "-I", "-S", str(WATCHDOG)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Ctrl-C in the terminal is for the test run alone, which then ends its servers.
             start_new_session=True,
         )
+        assert self._watchdog.stdin is not None
         assert self._watchdog.stdout is not None
+        self._watchdog.stdin.write(command.job().encode() + b"\n")
+        self._watchdog.stdin.flush()
         started = self._watchdog.stdout.readline()
         if not started:
             self._order("kill")

@@ -1,8 +1,8 @@
 """A server's parent process, which lives no longer than the test run and leaves nothing behind.
 
-Run as a program: `python watchdog.py JOB`, where JOB is a JSON object with the fields of `Job`. It
-starts the command and writes the command's pid to standard output. Then it waits for a line on
-standard input: `stop` (the stop signal, then SIGKILL when the grace is over) or `kill` (SIGKILL).
+Run as a program: the first line of its standard input is a JSON object with the fields of `Job` (no argument:
+its environment may hold secrets). It starts the command and writes the command's pid to standard output. Then
+it waits for another line: `stop` (the stop signal, then SIGKILL when the grace is over) or `kill` (SIGKILL).
 The end of the input, or another parent than at the start, means that the test run is dead, however
 it died: as `stop`, and the job's folder is removed too.
 
@@ -44,8 +44,8 @@ class Job:
 
 
 def main() -> None:
-    """Run the job in the first argument until the input says stop, or ends."""
-    job = Job(**json.loads(sys.argv[1]))
+    """Run the job in the first line of the input until the input says stop, or ends."""
+    job = Job(**json.loads(_first_line()))
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     _adopt_orphans()
@@ -58,6 +58,12 @@ def main() -> None:
     _kill_all(server)
     if order == "orphaned":
         _remove(Path(job.folder))
+
+
+def _first_line() -> bytes:
+    # Without a buffer, which would take the order after it as well.
+    with open(0, "rb", buffering=0, closefd=False) as given:
+        return given.readline()
 
 
 def _adopt_orphans() -> None:
