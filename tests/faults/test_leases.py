@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -101,9 +100,8 @@ class Fleet:
         held = Counter(lease.holder for lease in self.leases())
         return [sum(count for holder, count in held.items() if each.mark in holder) for each in fetchers]
 
-    def wait_for(self, counts: list[int], fetchers: list[Fetcher], timeout_s: float) -> float:
-        """Wait until they hold so many shards, in any order; returns the seconds that it took."""
-        began = time.monotonic()
+    def wait_for(self, counts: list[int], fetchers: list[Fetcher], timeout_s: float) -> None:
+        """Wait until they hold so many shards, in any order."""
         expected = sorted(counts)
 
         def there() -> bool:
@@ -113,7 +111,6 @@ class Fleet:
             wait_until(there, timeout_s, f"shards to be held as {expected}", interval_s=0.05)
         except AssertionError as error:
             raise AssertionError(f"{error}; they are {self.leases()}") from None
-        return time.monotonic() - began
 
 
 @pytest.fixture

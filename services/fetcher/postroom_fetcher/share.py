@@ -2,8 +2,8 @@
 
 Shares are even: they differ by at most one. The larger ones go to those that have as many shards already, so
 that none moves without need, and then to the emptiest, which are the newest and stay the longest. Whoever has
-less takes what is free; of those who have more, the fullest gives back, then the next. All fetchers come to the
-same shares from the same view. Two rules temper this:
+less takes what is free; of those who have more, the fullest gives back, then the next. The same view leads
+all fetchers to the same shares. Two rules temper this:
 
 - Free shards are taken at once, but nobody gives back before the fetchers have been the same ones for a while
   (`settled`): in a rolling deploy the new one then gets the shards of the old one, and no others move.
