@@ -40,6 +40,7 @@ def processor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         migrate(store)
         store.close()
         declare.apply(stack.broker_url, topology.topology(SHARDS))
+        stack.apply_accounts()
         stack.start("processor")
         ending.callback(stack.stop, "processor")
         yield stack

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ from click.testing import CliRunner
 
 from postroom.secret_box import new_key
 from postroom_console.app import main
+from tests.waiting import wait_until
 
+QUESTION = re.compile(rb"of ops: |confirmation: ")
+LOCAL_MODES = 3  # of what tcgetattr returns
 POSTROOM = [sys.executable, "-c", "from postroom_console.app import main; main()"]
 FILE = """\
 accounts:
@@ -43,7 +48,9 @@ def typed(*lines: str) -> tuple[int, str]:
     try:
         while part := os.read(ours, 1024):
             shown += part
-            if waiting and shown.rstrip().endswith(b":"):
+            if waiting and len(QUESTION.findall(shown)) > len(lines) - len(waiting):
+                # The question stands there a moment before the echo is off.
+                wait_until(lambda: not termios.tcgetattr(ours)[LOCAL_MODES] & termios.ECHO, 10, "no echo")
                 os.write(ours, f"{waiting.pop(0)}\n".encode())
     except OSError:
         pass  # Linux says that nobody has the other end open any more.
