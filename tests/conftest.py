@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.missing import NotFound
 from tests.servers.nodes import Nodes
@@ -140,6 +141,19 @@ def dovecot(stock: Stock) -> Dovecot:
 def dovecot_account(dovecot: Dovecot) -> Account:
     """An empty account of this test's own on the shared Dovecot."""
     return dovecot.account()
+
+
+@pytest.fixture(scope="session")
+def cyrus(stock: Stock) -> Cyrus:
+    """The shared Cyrus."""
+    server: Cyrus = _or_skip(stock.handle, "cyrus")
+    return server
+
+
+@pytest.fixture
+def cyrus_account(cyrus: Cyrus) -> Account:
+    """An empty account of this test's own on the shared Cyrus."""
+    return cyrus.account()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from tests.servers.aiosmtpd import Behaviour
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.missing import Missing, NotFound
 from tests.servers.nodes import Nodes
@@ -176,6 +177,68 @@ def test_a_private_dovecot_restarts_and_changes_uidvalidity(nodes: Nodes, mail_f
     assert len(node.server.mails(user)) == 1
 
 
+@pytest.mark.needs("cyrus")
+def test_cyrus_takes_mail_by_lmtp_and_by_append(cyrus: Cyrus) -> None:
+    account = cyrus.account()
+    cyrus.deliver(account.user, MAIL, MAIL)
+    cyrus.append(account.user, "Sent", [MAIL], flags=["\\Seen"])
+    delivered = cyrus.mails(account.user)
+    assert len(delivered) == 2
+    assert all(mail.endswith(b".a line with a dot\r\n") for mail in delivered.values())
+    assert list(cyrus.mails(account.user, "Sent").values()) == [MAIL]
+    assert list(cyrus.flags(account.user, "Sent").values()) == [{"\\Seen"}]
+    assert cyrus.folders(account.user) == ["INBOX", "Sent", "Trash"]
+
+
+@pytest.mark.needs("cyrus")
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_cyrus_is_reached_with_each_security(cyrus: Cyrus, cyrus_account: Account, security: str) -> None:
+    context = cyrus.client_context()
+    port = cyrus.tls_port if security == "tls" else cyrus.port
+    with imapclient.IMAPClient(cyrus.host, port=port, ssl=security == "tls", ssl_context=context) as client:
+        if security == "starttls":
+            client.starttls(context)
+        client.login(cyrus_account.user, cyrus_account.password)
+        assert client.select_folder("INBOX")[b"EXISTS"] == 0
+
+
+@pytest.mark.needs("cyrus")
+def test_cyrus_tells_an_idler_of_a_mail_and_moves_and_expunges_by_uid(
+    cyrus: Cyrus, cyrus_account: Account
+) -> None:
+    user = cyrus_account.user
+    with cyrus.client(user) as client:
+        client.select_folder("INBOX")
+        client.idle()
+        cyrus.deliver(user, MAIL, MAIL, MAIL)
+        told = wait_until(lambda: client.idle_check(timeout=10), 10, "news in IDLE")
+        assert any(kind == b"EXISTS" for _count, kind in told)
+        client.idle_done()
+        client.move([1], "Trash")
+        client.add_flags([2, 3], ["\\Deleted"])
+        client.uid_expunge("3")
+        assert client.search() == [2]
+    assert len(cyrus.mails(user, "Trash")) == 1
+
+
+@pytest.mark.needs("cyrus")
+def test_cyrus_refuses_a_wrong_password_and_takes_a_changed_one(cyrus: Cyrus) -> None:
+    account = cyrus.account(password="first")
+    assert not cyrus.logs_in(Account(account.user, "second"))
+    cyrus.account(account.user, 'the "second\\ one')
+
+
+@pytest.mark.needs("cyrus")
+def test_a_private_cyrus_keeps_its_mail_through_kill_9(nodes: Nodes) -> None:
+    node = nodes.cyrus()
+    user = node.server.account().user
+    node.server.deliver(user, MAIL)
+    node.kill9()
+    assert not node.running
+    node.start()
+    assert len(node.server.mails(user)) == 1
+
+
 @pytest.mark.needs("postfix")
 def test_a_sink_counts_and_keeps_mails(nodes: Nodes) -> None:
     sink = nodes.smtp_sink()
@@ -235,6 +298,7 @@ def test_processes_that_detach_themselves_are_ended_with_their_server(tmp_path: 
     [
         pytest.param("postgresql", marks=pytest.mark.needs("postgresql")),
         pytest.param("dovecot", marks=pytest.mark.needs("dovecot")),
+        pytest.param("cyrus", marks=pytest.mark.needs("cyrus")),
         pytest.param("pymap"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,11 @@ PACKAGES = (
     "dovecot-lmtpd",
     "postfix",
     "postgresql",
+    "cyrus-common",
 )
+# Installed, these would take the place of another package in the list: Cyrus that of Dovecot.
+ONLY_UNPACKED = ("cyrus-imapd",)
+UNPACKED = Path("/var/cache/postroom-tests")
 INSTALL_TIMEOUT_S = 280
 # A run level of 1 keeps the packages from starting servers of the system.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -42,7 +47,7 @@ class Debian:
             raise Missing(self._failure)
 
     def _install(self) -> str | None:
-        self._say(f"installing {', '.join(PACKAGES)} with apt-get (once)")
+        self._say(f"installing {', '.join((*PACKAGES, *ONLY_UNPACKED))} with apt-get (once)")
         environment = {**os.environ, **ENVIRONMENT}
         for arguments in (
             ["apt-get", "-qq", "update"],
@@ -51,7 +56,8 @@ class Debian:
             failure = _run(arguments, environment)
             if failure is not None:
                 return failure
-        return None
+        failures = (_unpack(package, environment) for package in ONLY_UNPACKED)
+        return next((failure for failure in failures if failure is not None), None)
 
 
 def _obstacle() -> str | None:
@@ -62,12 +68,33 @@ def _obstacle() -> str | None:
     return None
 
 
-def _run(arguments: list[str], environment: dict[str, str]) -> str | None:
+def _unpack(package: str, environment: dict[str, str]) -> str | None:
+    """Unpack a package into a folder of its name below `UNPACKED`; why it failed, if it did."""
+    folder = UNPACKED / package
+    if folder.exists():
+        return None
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=UNPACKED) as temporary:
+        new = Path(temporary)
+        # apt-get downloads as a user of its own; server programs are started by others too.
+        new.chmod(0o777)
+        failure = _run(["apt-get", "-qq", "download", package], environment, new)
+        if failure is not None:
+            return failure
+        archive = next(new.glob("*.deb"))
+        failure = _run(["dpkg-deb", "-x", str(archive), str(new / package)], environment)
+        if failure is None:
+            (new / package).rename(folder)
+        return failure
+
+
+def _run(arguments: list[str], environment: dict[str, str], folder: Path | None = None) -> str | None:
     """Run a command; the last line of what it printed if it failed."""
     try:
         done = subprocess.run(
             arguments,
             env=environment,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,20 +12,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import smtplib
-import ssl
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-import imapclient
-
 from tests.servers.certificates import Authority
+from tests.servers.imap_access import Account as Account
+from tests.servers.imap_access import ImapAccess
 from tests.servers.missing import Missing
 from tests.servers.node import Node
 from tests.servers.process import Command, Process, accepts, free_port, greets
@@ -34,7 +28,6 @@ from tests.waiting import wait_until
 
 URL_VARIABLE = "POSTROOM_TEST_DOVECOT_URL"
 START_TIMEOUT_S = 20.0
-APPEND_BATCH = 100
 MAIL_USER = "nobody"
 CONFIGURATION = """\
 base_dir = {folder}/run
@@ -123,24 +116,8 @@ timeout_msecs = 5000
 """
 
 
-@dataclass(frozen=True)
-class Account:
-    """A mailbox on the server; `user` is its address and log-in name as well."""
-
-    user: str
-    password: str
-
-
-@dataclass(frozen=True)
-class Dovecot:
-    """A reachable Dovecot. `port` is for plain IMAP and STARTTLS, `tls_port` for implicit TLS."""
-
-    host: str
-    port: int
-    tls_port: int
-    lmtp_port: int
-    users: Path
-    ca_file: Path
+class Dovecot(ImapAccess):
+    """A reachable Dovecot."""
 
     def account(self, user: str | None = None, password: str = "a right password") -> Account:
         """Make an account, by default one with a new name, that can log in at once.
@@ -152,80 +129,12 @@ class Dovecot:
         entry.write_text(f"{account.user}:{{PLAIN}}{password}::::::\n")
         entry.rename(self.users / account.user)
         # Dovecot looks at a changed file once a second.
-        wait_until(lambda: self._logs_in(account), 5, f"the log-in of {account.user}")
+        wait_until(lambda: self.logs_in(account), 5, f"the log-in of {account.user}")
         return account
 
-    def deliver(self, user: str, *mails: bytes, sender: str = "sender@example.net") -> None:
-        """Deliver mails, in this order, as a mail server does: by LMTP, in one connection.
-
-        Raises:
-            smtplib.SMTPException: The server refused one.
-        """
-        with smtplib.LMTP(self.host, self.lmtp_port) as connection:
-            for mail in mails:
-                connection.sendmail(sender, [user], mail)
-
-    def append(self, user: str, folder: str, mails: Iterable[bytes], flags: Sequence[str] = ()) -> None:
-        """Append mails to a folder, in this order, as a mail program does: by IMAP."""
-        waiting = list(mails)
-        with self.client(user) as client:
-            for start in range(0, len(waiting), APPEND_BATCH):
-                batch = [
-                    {"msg": mail, "flags": list(flags)} for mail in waiting[start : start + APPEND_BATCH]
-                ]
-                client.multiappend(folder, batch)
-
-    def folders(self, user: str) -> list[str]:
-        """The names of all folders of an account, sorted."""
-        with self.client(user) as client:
-            return sorted(name for _flags, _delimiter, name in client.list_folders())
-
-    def create(self, user: str, folder: str) -> None:
-        """Create a folder."""
-        with self.client(user) as client:
-            client.create_folder(folder)
-
-    def mails(self, user: str, folder: str = "INBOX") -> dict[int, bytes]:
-        """The mails in a folder by UID, without marking them read."""
-        return {uid: bytes(data[b"BODY[]"]) for uid, data in self._fetch(user, folder, "BODY.PEEK[]")}
-
-    def flags(self, user: str, folder: str = "INBOX") -> dict[int, frozenset[str]]:
-        """The flags of the mails in a folder by UID, without `\\Recent`."""
-        return {
-            uid: frozenset(flag.decode() for flag in data[b"FLAGS"]) - {"\\Recent"}
-            for uid, data in self._fetch(user, folder, "FLAGS")
-        }
-
-    @contextmanager
-    def client(self, user: str) -> Iterator[imapclient.IMAPClient]:
-        """A logged-in client of the tests' own; plain IMAP."""
-        password = (self.users / user).read_text().partition("{PLAIN}")[2].partition(":")[0]
-        client = imapclient.IMAPClient(self.host, port=self.port, ssl=False)
-        try:
-            client._imap.debug = 0  # imapclient has it keep every line
-            client.login(user, password)
-            yield client
-        finally:
-            client.shutdown() if client._imap.state != "LOGOUT" else None
-
-    def client_context(self) -> ssl.SSLContext:
-        """A TLS context that trusts this server's authority alone, and checks host names."""
-        return ssl.create_default_context(cafile=str(self.ca_file))
-
-    def _fetch(self, user: str, folder: str, item: str) -> list[tuple[int, dict[bytes, Any]]]:
-        with self.client(user) as client:
-            client.select_folder(folder, readonly=True)
-            return sorted(client.fetch(client.search("ALL"), [item]).items())
-
-    def _logs_in(self, account: Account) -> bool:
-        client = imapclient.IMAPClient(self.host, port=self.port, ssl=False)
-        try:
-            client.login(account.user, account.password)
-        except imapclient.exceptions.LoginError:
-            return False
-        finally:
-            client.shutdown()
-        return True
+    def password(self, user: str) -> str:
+        """The password of an account that was made."""
+        return (self.users / user).read_text().partition("{PLAIN}")[2].partition(":")[0]
 
 
 class DovecotNode(Node):

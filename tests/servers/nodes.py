@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
 from tests.servers.aiosmtpd import Behaviour, SmtpServer
 from tests.servers.certificates import Certificate
+from tests.servers.cyrus import CyrusNode
 from tests.servers.dovecot import DovecotNode
+from tests.servers.imap_script import ImapScript
 from tests.servers.node import Node
 from tests.servers.oauth import OAuthNode
 from tests.servers.postfix import SmtpSink
@@ -50,6 +53,23 @@ class Nodes:
             self._folder("dovecot"), mail_format=mail_format, introspection_url=introspection_url
         )
         return self._started(node)
+
+    def cyrus(self) -> CyrusNode:
+        """A Cyrus."""
+        self._need("cyrus")
+        return self._started(CyrusNode(self._folder("cyrus")))
+
+    def imap_script(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None,
+        without: Iterable[str] = (),
+        also: Iterable[str] = (),
+    ) -> ImapScript:
+        """A scripted IMAP server in this process; ending it fails if a script was not kept to."""
+        server = ImapScript(tls=tls, starttls=starttls, without=without, also=also)
+        return self._stack.enter_context(server)
 
     def oauth(self) -> OAuthNode:
         """An OAuth 2 authorization server."""

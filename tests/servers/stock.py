@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.servers import containers, dovecot, postfix, postgresql, rabbitmq
+from tests.servers import containers, cyrus, dovecot, postfix, postgresql, rabbitmq
 from tests.servers.debian import Debian
 from tests.servers.missing import NotFound
 from tests.servers.search import Recipe, Server, Start, search, search_programs
@@ -18,6 +18,7 @@ RECIPES: Mapping[str, Recipe] = {
     "rabbitmq": rabbitmq.RECIPE,
     "postgresql": postgresql.RECIPE,
     "dovecot": dovecot.RECIPE,
+    "cyrus": cyrus.RECIPE,
     "postfix": postfix.RECIPE,
     "docker": containers.RECIPE,
 }
