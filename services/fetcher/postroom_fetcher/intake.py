@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from postroom import metrics
 from postroom.account import Account
@@ -29,6 +29,8 @@ from postroom_fetcher.session import Session
 
 logger = logging.getLogger(__name__)
 
+Role = Literal["inbox", "sent"]
+
 METADATA_AT_ONCE = 500
 TURN_MAILS = 2_000
 """After so many mails other mailboxes have their turn."""
@@ -43,17 +45,19 @@ class Publish(Protocol):
 
 @dataclass(frozen=True)
 class Visit:
-    """One look into one folder. `stopped` says that it shall end early."""
+    """One look into one folder: the inbox, or that of sent mail. `stopped` says that it shall end early."""
 
     account: Account
     imap: Imap
     lease: Lease
     stopped: Callable[[], bool]
+    folder: str
+    role: Role = "inbox"
 
     @property
     def box(self) -> Box:
         """The folder that is read."""
-        return Box(self.account.name, self.imap.folder)
+        return Box(self.account.name, self.folder)
 
 
 class Intake:
@@ -86,7 +90,7 @@ class Intake:
             Transient: Broker, store or spool do not take it.
             Fenced: The lease is over.
         """
-        selected = session.examine(visit.imap.folder)
+        selected = session.examine(visit.folder)
         start = cursors.start(visit.imap, selected, self._progress.cursor(visit.box), self._clock())
         if start.fresh:
             self._progress.advance(visit.lease, visit.box, start.cursor)

@@ -169,7 +169,7 @@ class Watch:
 
     def _look_through(self, session: Session) -> bool:
         session.end_idle()
-        visit = Visit(self.account, self._imap, self.lease, lambda: self._retired)
+        visit = Visit(self.account, self._imap, self.lease, lambda: self._retired, self._imap.folder)
         return self._tools.intake.look(session, visit)
 
     def _failed(self, error: Unavailable | Misconfigured) -> Rest:

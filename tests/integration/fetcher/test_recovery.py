@@ -187,7 +187,7 @@ def _look(mailroom: Mailroom, leases: Leases, publish: Any) -> None:
     session = mailroom.connect(account)
     try:
         with ThreadPoolExecutor(1) as pool:
-            visit = Visit(account, account.imap, lease, lambda: False)
+            visit = Visit(account, account.imap, lease, lambda: False, account.imap.folder)
             _intake(mailroom, publish, pool).look(session, visit)
     finally:
         session.close()
