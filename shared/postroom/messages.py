@@ -25,6 +25,7 @@ from postroom.addresses import Address, same_address
 
 Lane = Literal["replies", "inbox"]
 SendLane = Literal["transactional", "bulk"]
+FolderRole = Literal["inbox", "sent"]
 DEFAULT_CHOICES = ("approve", "reject")
 MAX_APPROVERS = 50
 MAX_BODY_CHARS = 100_000
@@ -298,12 +299,15 @@ class MailReceived(Event):
     """A mail was found. Its bytes (RFC 5322) are the body on the wire; large ones lie in the spool.
 
     The fields travel as CloudEvents extension attributes, so that the body is the mail and nothing else.
+    `role`: whether it lay in the folder that is processed or in the one for sent mail, whose mails are the
+    account's owner's own: they are looked at and never acted on.
     """
 
     TYPE: ClassVar[str] = "mail.received"
 
     account: AccountName
     folder: Folder
+    role: FolderRole = "inbox"
     uidvalidity: Uid
     uid: Uid
     size_bytes: Annotated[int, Field(ge=0)]

@@ -96,6 +96,16 @@ def test_a_message_of_another_version_is_refused(name: str) -> None:
         decode(wire)
 
 
+def test_a_mail_without_a_role_is_of_the_inbox() -> None:
+    assert decode(with_attributes(MAIL, role=None)) == MAIL
+    assert MAIL.message.role == "inbox"
+
+
+def test_a_mail_of_an_unknown_role_is_refused() -> None:
+    with pytest.raises(Undecodable, match=r"mail\.received: role: Input should be 'inbox' or 'sent'"):
+        decode(with_attributes(MAIL, role="drafts"))
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
