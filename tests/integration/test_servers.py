@@ -439,13 +439,14 @@ def _environment() -> dict[str, str]:
 
 
 def _processes_of(folder: Path) -> list[int]:
-    """The processes that name the server's folder in their command, the watchdog among them."""
-    found = []
+    """The processes that name the server's folder in their command, and their parents: the watchdog too."""
+    found = set()
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if os.fsencode(folder) in command.read_bytes():
-                found.append(int(command.parent.name))
-    return found
+                parent = command.with_name("stat").read_text().rpartition(")")[2].split()[1]
+                found |= {int(command.parent.name), int(parent)}
+    return sorted(found)
 
 
 def _alive(pid: int) -> bool:

@@ -51,7 +51,7 @@ class Debian:
         environment = {**os.environ, **ENVIRONMENT}
         for arguments in (
             ["apt-get", "-qq", "update"],
-            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *PACKAGES],
+            ["apt-get", "-qq", "install", "-y", "--no-upgrade", "--no-install-recommends", *PACKAGES],
         ):
             failure = _run(arguments, environment)
             if failure is not None:
