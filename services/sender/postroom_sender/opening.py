@@ -19,6 +19,8 @@ from postroom_sender.sign_in import Kind, Login, SignedIn, choose
 from postroom_sender.tls import tls_context
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
+SHORTEST_HIDDEN_CHARS = 4
+"""A shorter secret would be found in ordinary words."""
 Address = tuple[socket.AddressFamily, Any]
 
 
@@ -46,8 +48,8 @@ class Refused(PostroomError):
 class Unavailable(Transient):
     """Not now; `reason_code` is of `postroom.account_reason`."""
 
-    def __init__(self, reason_code: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, reason_code: str, sentence: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(sentence, retry_after_s=retry_after_s)
         self.reason_code = reason_code
 
 
@@ -207,7 +209,7 @@ class Opening:
             Login(credential.user, secret, self._smtp.host, self._smtp.port),
         )
         if not 200 <= signed_in.reply.code < 300:
-            self._not_let_in(credential, _judged(stage, signed_in))
+            self._not_let_in(credential, _judged(stage, _without(secret, signed_in)))
         return f"{mechanism.name} as {credential.user}"
 
     def _credential(self) -> Credential | None:
@@ -215,7 +217,9 @@ class Opening:
             return self._credentials.of(self.account, self._smtp)
         except Transient as error:
             if self.account.uses_oauth(self._smtp):
-                raise Unavailable("oauth_unavailable", str(error)) from error
+                raise Unavailable(
+                    "oauth_unavailable", str(error), retry_after_s=error.retry_after_s
+                ) from error
             raise
 
     def _not_let_in(self, credential: Credential, outcome: Outcome) -> None:
@@ -239,6 +243,15 @@ def _told_apart(credential: Credential) -> tuple[Stage, Kind, str]:
         return "auth", "password", credential.password
     assert isinstance(credential, AccessToken)
     return "token", "token", credential.token
+
+
+def _without(secret: str, signed_in: SignedIn) -> SignedIn:
+    """The refusal; a server that repeats the secret does not get it into our sentences."""
+    if len(secret) < SHORTEST_HIDDEN_CHARS:
+        return signed_in
+    reply = signed_in.reply
+    hidden = Reply(reply.code, reply.enhanced, reply.text.replace(secret, "…"))
+    return SignedIn(hidden, signed_in.status.replace(secret, "…"))
 
 
 def _judged(stage: Stage, signed_in: SignedIn) -> Outcome:
@@ -268,7 +281,7 @@ def _tls_errors(smtp: Smtp) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         sentence = f"the certificate of {where} is not trusted: {error.verify_message}"
-        raise Misconfigured("tls_failed", sentence) from error
+        raise Misconfigured("certificate", sentence) from error
     except ssl.SSLError as error:
         sentence = f"{where} does not speak TLS as we do ({error.reason}); is security or port right?"
         raise Misconfigured("tls_failed", sentence) from error

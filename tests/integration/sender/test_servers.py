@@ -68,7 +68,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
     behaviour = Behaviour(implicit_tls=context) if security == "tls" else Behaviour(starttls=context)
     with SmtpServer(behaviour) as server:
         post.has_account(server.port, smtp={"security": security})
-        assert "not trusted" in _turns_red(post, "tls_failed")
+        assert "not trusted" in _turns_red(post, "certificate")
     assert server.mails() == []
 
 
@@ -76,7 +76,7 @@ def test_a_certificate_of_another_host_is_not_accepted(post: Post, authority: Au
     other = authority.issue("other", ["mail.example.com"])
     with SmtpServer(Behaviour(implicit_tls=other.server_context())) as server:
         post.has_account(server.port, smtp={"security": "tls"}, ca_file=str(authority.certificate))
-        assert "IP address mismatch" in _turns_red(post, "tls_failed")
+        assert "IP address mismatch" in _turns_red(post, "certificate")
 
 
 def test_a_certificate_is_not_checked_where_the_account_says_so(post: Post, certificate: Certificate) -> None:

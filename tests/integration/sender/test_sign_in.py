@@ -193,6 +193,24 @@ def test_microsofts_refusals_of_passwords_are_told_apart(
             assert room.wait_for_status("releases", "red").reason_code == reason_code
 
 
+def test_a_password_that_the_server_repeats_is_not_in_our_sentence(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2-hunter2\n")
+
+    def script(command: str, before: int) -> bytes | None:
+        if command == "EHLO":
+            return b"250-scripted\r\n250 AUTH PLAIN\r\n"
+        if command == "AUTH":
+            return b"535 5.7.8 hunter2-hunter2 is not the password of releases\r\n"
+        return friendly(command, before)
+
+    with scripted(script) as server, pytest.raises(Refused) as refusal:
+        login = {"user": "releases", "password": f"file:{tmp_path}/password"}
+        sign_in(store, Account.model_validate(entry("releases", server.port, smtp=login)), Wallet("none"))
+    assert refusal.value.outcome.reason_code == "auth_failed"
+    assert "is not the password" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
 def test_basic_authentication_refused_at_mail_from_is_configuration_too(room: Sendroom) -> None:
     with scripted(
         lambda command, n: CLIENT_SUBMISSION if command == "MAIL" else friendly(command, n)
