@@ -7,8 +7,10 @@ is started when the first test asks for its fixture, and is gone at the end of t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,8 +26,17 @@ from tests.servers.rabbitmq import RabbitMq, Vhost
 from tests.servers.stock import RECIPES, Stock
 
 STOCK = pytest.StashKey[Stock]()
-NOT_RUN = pytest.StashKey[dict[str, list[str]]]()
+LACKING = pytest.StashKey[dict[str, "Lacking"]]()
+MISSING = "missing server"
 REASON = "needs {server}, which is not to be had"
+
+
+@dataclass
+class Lacking:
+    """A server that is not to be had: what was tried, and the tests that did not run."""
+
+    reasons: list[tuple[str, str]]
+    tests: list[str] = field(default_factory=list)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,13 +44,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
     def say(sentence: str) -> None:
         terminal = config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None:
+            # One of several processes; the terminal is another one's.
+            print(f"servers: {sentence}", file=sys.__stderr__, flush=True)
+            return
         with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             terminal.ensure_newline()
             terminal.write_line(f"servers: {sentence}", flush=True)
 
-    not_run: dict[str, list[str]] = {name: [] for name in RECIPES}
     config.stash[STOCK] = Stock(say)
-    config.stash[NOT_RUN] = not_run
+    config.stash[LACKING] = {}
+    config.pluginmanager.register(Notes(config.stash[LACKING]))
     config.add_cleanup(config.stash[STOCK].close)
 
 
@@ -55,37 +70,51 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note which tests did not run for want of a server."""
+    """Note in the report of a test that did not run which server it lacked, and why."""
     report = yield
     if report.skipped and isinstance(report.longrepr, tuple):
-        for name, tests in item.config.stash[NOT_RUN].items():
-            if report.longrepr[2].endswith(REASON.format(server=name)):
-                tests.append(item.nodeid)
+        for failure in item.config.stash[STOCK].missing():
+            if report.longrepr[2].endswith(REASON.format(server=failure.server)):
+                found = {"server": failure.server, "reasons": failure.reasons}
+                report.user_properties.append((MISSING, found))
     return report
+
+
+class Notes:
+    """Collects what the reports say of missing servers, whichever process ran the test."""
+
+    def __init__(self, lacking: dict[str, Lacking]) -> None:
+        self._lacking = lacking
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note it."""
+        for name, found in report.user_properties:
+            if name == MISSING and isinstance(found, dict):
+                reasons = [(step, reason) for step, reason in found["reasons"]]
+                self._lacking.setdefault(found["server"], Lacking(reasons)).tests.append(report.nodeid)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Make missing servers a failure of the whole run where `CI` is set."""
     failed = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if session.config.stash[STOCK].missing() and os.environ.get("CI") and not failed:
+    if session.config.stash[LACKING] and os.environ.get("CI") and not failed:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name each missing server, why each step to it failed, and the tests that did not run."""
-    missing = config.stash[STOCK].missing()
-    if missing:
+    lacking = config.stash[LACKING]
+    if lacking:
         terminalreporter.section("missing servers", red=True)
-    for failure in missing:
-        terminalreporter.write_line(f"{failure.server} is not to be had:")
-        for step, reason in failure.reasons:
+    for server, found in sorted(lacking.items()):
+        terminalreporter.write_line(f"{server} is not to be had:")
+        for step, reason in found.reasons:
             terminalreporter.write_line(f"  {step}: {reason}")
-        tests = config.stash[NOT_RUN][failure.server]
-        terminalreporter.write_line(f"  tests that did not run: {len(tests)}")
-        for test in tests:
+        terminalreporter.write_line(f"  tests that did not run: {len(found.tests)}")
+        for test in found.tests:
             terminalreporter.write_line(f"    {test}")
-    if missing and os.environ.get("CI"):
+    if lacking and os.environ.get("CI"):
         terminalreporter.write_line("With CI set this is a failure.")
 
 

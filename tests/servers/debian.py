@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ PACKAGES = (
 )
 # Installed, these would take the place of another package in the list: Cyrus that of Dovecot.
 ONLY_UNPACKED = ("cyrus-imapd",)
+LOCK = Path(tempfile.gettempdir()) / "postroom-tests-packages.lock"
 UNPACKED = Path("/var/cache/postroom-tests")
 INSTALL_TIMEOUT_S = 280
 # A run level of 1 keeps the packages from starting servers of the system.
@@ -42,9 +44,15 @@ class Debian:
         """
         if not self._tried:
             self._tried = True
-            self._failure = _obstacle() or self._install()
+            self._failure = _obstacle() or self._alone(self._install)
         if self._failure is not None:
             raise Missing(self._failure)
+
+    def _alone(self, install: Callable[[], str | None]) -> str | None:
+        """Install while no other process of the tests does: the package manager takes one at a time."""
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return install()
 
     def _install(self) -> str | None:
         self._say(f"installing {', '.join((*PACKAGES, *ONLY_UNPACKED))} with apt-get (once)")
