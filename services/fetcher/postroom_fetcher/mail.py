@@ -8,6 +8,7 @@ from postroom.broker.outgoing import Outgoing, outgoing
 from postroom.envelope import envelop
 from postroom.messages import Lane, MailReceived, mail_id
 from postroom.reply_token import bears_token
+from postroom_fetcher.fingerprint import header_sha256
 from postroom_fetcher.progress import Box, Entry
 from postroom_fetcher.response import Metadata, header_block
 
@@ -39,7 +40,8 @@ def entry(mail: Mail, box: Box, uidvalidity: int) -> Entry:
     """What the ledger keeps. Its id follows from where the mail lies, so a repeat is the same."""
     metadata = mail.metadata
     own_id = mail_id(box.account, box.folder, uidvalidity, metadata.uid)
-    return Entry(own_id, metadata.uid, mail.sha256, metadata.size_bytes, mail.truncated)
+    known_by = header_sha256(mail.header)
+    return Entry(own_id, metadata.uid, mail.sha256, metadata.size_bytes, mail.truncated, known_by)
 
 
 def received(mail: Mail, own_id: str, box: Box, uidvalidity: int, now: datetime, shards: int) -> Outgoing:

@@ -34,6 +34,7 @@ class Entry:
     sha256: str
     size_bytes: int
     truncated: bool
+    header_sha256: str | None = None
 
 
 class Progress:
@@ -69,6 +70,7 @@ class Progress:
                 "sha256": entry.sha256,
                 "size_bytes": entry.size_bytes,
                 "truncated": entry.truncated,
+                "header_sha256": entry.header_sha256,
                 "fetched_at": now,
             }
             for entry in entries

@@ -180,6 +180,8 @@ def read_date(text: bytes | None) -> datetime | None:
 
 def header_block(content: bytes) -> bytes:
     """The header lines at the beginning of a mail, without the empty line that ends them."""
+    if content.startswith((b"\r\n", b"\n")):
+        return b""
     ends = [end for end in (content.find(b"\r\n\r\n"), content.find(b"\n\n")) if end >= 0]
     return content[: min(ends)] if ends else content
 

@@ -134,6 +134,8 @@ fetch_ledger = Table(
     Column("sha256", String(64), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("truncated", Boolean, nullable=False),
+    # Of the header block as the server gave it: looked at again before a mail is removed.
+    Column("header_sha256", String(64)),
     Column("fetched_at", Moment, nullable=False),
     Column("action", String(20)),
     Column("acted_at", Moment),
@@ -228,6 +230,8 @@ sends = Table(
     Column("recipient", String(320), nullable=False),
     Column("kind", String(20), nullable=False),
     Column("message_id", String(320), nullable=False),
+    # Of the body: with the id it tells our mail again in the folder for sent mail.
+    Column("content_sha256", String(64)),
     Column("state", String(20), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("code", Integer),

@@ -1,4 +1,4 @@
-"""Accounts, their secrets and their OAuth 2 tokens; the fetchers that live."""
+"""Accounts, their secrets and their OAuth 2 tokens; the fetchers that live; what mails are known by."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -66,3 +66,5 @@ def upgrade() -> None:
         sa.Column("expires_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("holder", name=op.f("pk_fetchers")),
     )
+    op.add_column("fetch_ledger", sa.Column("header_sha256", sa.String(length=64), nullable=True))
+    op.add_column("sends", sa.Column("content_sha256", sa.String(length=64), nullable=True))
