@@ -103,6 +103,19 @@ class Session:
             self._client._checkok("FETCH", kind, parts)
             return read_fetch(parts)
 
+    def uid_of(self, number: int) -> int | None:
+        """The UID of the mail with this message sequence number; None if there are not so many mails."""
+        with translated(self._place, "FETCH"):
+            kind, parts = self._imap.fetch(str(number), "(UID)")
+            if kind != "OK":
+                return None
+            return max(read_fetch(parts), default=None)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the server has said since the folder was opened that there is more mail (EXISTS)."""
+        return "EXISTS" in self._imap.untagged_responses
+
     def folders(self) -> tuple[FolderInfo, ...]:
         """All folders with their attributes (LIST, RFC 6154)."""
         with translated(self._place, "LIST"):
