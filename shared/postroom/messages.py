@@ -417,7 +417,11 @@ class MailBounced(SendEvent):
 
 
 class MailboxDone(Event):
-    """What became of a command about a mailbox. UIDs that are gone are a result, not an error."""
+    """What became of a command about a mailbox. UIDs that are gone are a result, not an error.
+
+    `changed`: UIDs that were left alone, since they hold another mail than the one that was handed on, or one
+    that never was. `found`: whether the Message-ID that was looked for is there (was there already).
+    """
 
     TYPE: ClassVar[str] = "mailbox.done"
 
@@ -428,6 +432,7 @@ class MailboxDone(Event):
     uidvalidity: Uid | None = None
     done: tuple[Uid, ...] = ()
     vanished: tuple[Uid, ...] = ()
+    changed: tuple[Uid, ...] = ()
     refused: QuotedLine = ""
     found: bool | None = None
 

@@ -8,12 +8,11 @@ import logging
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 from postroom import metrics
 from postroom.account import Account
-from postroom.broker.consumer import Ack, DeadLetter, Delivery, Verdict
+from postroom.broker.consumer import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.broker.failure import failed
 from postroom.broker.publisher import outgoing
 from postroom.clock import Clock, utc_now
@@ -39,7 +38,7 @@ from postroom_fetcher.desk import Desk
 from postroom_fetcher.fault import Refused
 from postroom_fetcher.intake import Publish
 from postroom_fetcher.mail import SOURCE
-from postroom_fetcher.mailbox import Effect, act, has_message_id, into_folder
+from postroom_fetcher.mailbox import Effect, Past, act, has_message_id, into_folder, removes
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.sent_folder import sent_folder
 from postroom_fetcher.session import Connect, Session
@@ -48,7 +47,12 @@ from postroom_fetcher.trial import Trials
 logger = logging.getLogger(__name__)
 
 _FLAG = re.compile(r"\\?[A-Za-z0-9$_-]+")
-Outcome = tuple[Delivery, Event | None]
+MOVING = "moving"
+"""In the ledger: a mail is copied, and will be deleted after that."""
+UNRECORDED_TRIES = 3
+UNRECORDED_RETRY_S = 1.0
+MOST_LOGGED = 20
+Outcome = tuple[Delivery, Event | RetryIn | None]
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,10 @@ class Commands:
                 "command failed", extra={"account": account.name, "type": command.TYPE, "error": str(error)}
             )
             return [(delivery, failed(error, delivery.attempt)) for delivery in step]
-        return [(delivery, Ack()) for delivery in step]
+        return [(delivery, result if isinstance(result, RetryIn) else Ack()) for delivery, result in outcomes]
 
     def _publish(self, outcomes: Sequence[Outcome]) -> None:
-        events = [(delivery.envelope, event) for delivery, event in outcomes if event is not None]
+        events = [(delivery.envelope, result) for delivery, result in outcomes if isinstance(result, Event)]
         if events:
             now = self._tools.clock()
             self._tools.publish(
@@ -173,19 +177,53 @@ def _act(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -
     commands: list[MailboxCommand] = [delivery.envelope.message for delivery in step]
     first, action = commands[0], _action(commands[0])
     uids = sorted({uid for command in commands for uid in command.uids})
+    ids = {uid: mail_id(account.name, first.folder, first.uidvalidity, uid) for uid in uids}
+
+    def carry_out(session: Session) -> Effect:
+        return act(session, first, uids, _past(tools.progress, first, ids))
+
     try:
-        effect = desk.do(account, partial(act, command=first, uids=uids))
+        effect = desk.do(account, carry_out)
     except Misconfigured as error:
         if error.reason_code != "folder_missing":
             raise
         effect = Effect(refused=str(error))
     except Refused as error:
         effect = Effect(refused=str(error))
-    ids = {uid: mail_id(account.name, first.folder, first.uidvalidity, uid) for uid in uids}
     effect = _with_earlier(tools.progress, effect, ids, action)
     tools.progress.acted([ids[uid] for uid in sorted(effect.done)], action)
     metrics.commands_done.labels(action=action).inc(len(effect.done))
-    return [(delivery, _done(delivery.envelope, effect)) for delivery in step]
+    if effect.changed:
+        logger.warning(
+            "mails left alone: they are not those that were handed on",
+            extra={
+                "account": account.name,
+                "folder": first.folder,
+                "uids": sorted(effect.changed)[:MOST_LOGGED],
+            },
+        )
+    return [(delivery, _result(delivery, effect)) for delivery in step]
+
+
+def _past(progress: Progress, command: MailboxCommand, ids: Mapping[int, str]) -> Past:
+    """What the ledger knows of the mails; nothing where nothing is removed."""
+    if not removes(command):
+        return Past()
+    entries = progress.known(list(ids.values()))
+    known = {uid: entries[own_id] for uid, own_id in ids.items() if own_id in entries}
+    return Past(
+        known={uid: each.fingerprint for uid, each in known.items()},
+        moving=frozenset(uid for uid, each in known.items() if each.action == MOVING),
+        begin_move=lambda uids: progress.acted([ids[uid] for uid in uids], MOVING),
+    )
+
+
+def _result(delivery: Delivery, effect: Effect) -> Event | RetryIn:
+    """The event, unless the command was sooner than the ledger: that follows the mail's publication."""
+    uids = delivery.envelope.message.uids
+    if delivery.attempt <= UNRECORDED_TRIES and not effect.unknown.isdisjoint(uids):
+        return RetryIn(UNRECORDED_RETRY_S, "the ledger does not have these mails yet")
+    return _done(delivery.envelope, effect)
 
 
 def _with_earlier(progress: Progress, effect: Effect, ids: Mapping[int, str], action: str) -> Effect:
@@ -194,7 +232,7 @@ def _with_earlier(progress: Progress, effect: Effect, ids: Mapping[int, str], ac
         return effect
     before = progress.acted_before([ids[uid] for uid in sorted(effect.vanished)], action)
     ours = frozenset(uid for uid in effect.vanished if ids[uid] in before)
-    return Effect(effect.done | ours, effect.vanished - ours, effect.refused)
+    return replace(effect, done=effect.done | ours, vanished=effect.vanished - ours)
 
 
 def _done(envelope: Envelope[MailboxCommand], effect: Effect) -> MailboxDone:
@@ -207,6 +245,7 @@ def _done(envelope: Envelope[MailboxCommand], effect: Effect) -> MailboxDone:
         uidvalidity=command.uidvalidity,
         done=tuple(uid for uid in command.uids if uid in effect.done),
         vanished=tuple(uid for uid in command.uids if uid in effect.vanished),
+        changed=tuple(uid for uid in command.uids if uid in effect.changed | effect.unknown),
         refused=effect.refused,
     )
 

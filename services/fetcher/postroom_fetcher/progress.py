@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, update
 
@@ -10,7 +12,9 @@ from postroom.clock import Clock, utc_now
 from postroom.store import Store
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import fetch_cursors, fetch_ledger
+from postroom_fetcher import gaps
 from postroom_fetcher.cursor import Cursor
+from postroom_fetcher.fingerprint import Fingerprint
 from postroom_fetcher.lease import Lease, check
 
 IDS_AT_ONCE = 500
@@ -34,7 +38,25 @@ class Entry:
     sha256: str
     size_bytes: int
     truncated: bool
+    arrived_at: datetime | None
     header_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """By what a mail in the ledger is known on the server, and what was done to it there last."""
+
+    fingerprint: Fingerprint
+    action: str | None
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A mail in the ledger that has the same bytes as another; `arrived_at` is what the server had said."""
+
+    uid: int
+    sha256: str
+    arrived_at: datetime | None
 
 
 class Progress:
@@ -51,7 +73,7 @@ class Progress:
         )
         with self._store.read() as connection:
             row = connection.execute(wanted).first()
-        return Cursor(row.uidvalidity, row.last_uid, row.updated_at) if row else None
+        return _cursor(row) if row else None
 
     def advance(self, lease: Lease, box: Box, cursor: Cursor, entries: Sequence[Entry] = ()) -> None:
         """Record in one transaction that these mails were handed on, and the cursor after them.
@@ -71,6 +93,7 @@ class Progress:
                 "size_bytes": entry.size_bytes,
                 "truncated": entry.truncated,
                 "header_sha256": entry.header_sha256,
+                "arrived_at": entry.arrived_at,
                 "fetched_at": now,
             }
             for entry in entries
@@ -83,11 +106,38 @@ class Progress:
     def has_other_past(self, box: Box, uidvalidity: int) -> bool:
         """Whether the ledger has mails of this folder under another UIDVALIDITY."""
         ledger = fetch_ledger.c
-        others = select(ledger.uid).where(
-            ledger.account == box.account, ledger.folder == box.folder, ledger.uidvalidity != uidvalidity
+        mine = select(ledger.uid).where(ledger.account == box.account, ledger.folder == box.folder).limit(1)
+        with self._store.read() as connection:
+            # Two ranges of the index; an inequality would go through all mails of the present UIDVALIDITY.
+            return any(
+                connection.execute(mine.where(other)).first() is not None
+                for other in (ledger.uidvalidity < uidvalidity, ledger.uidvalidity > uidvalidity)
+            )
+
+    def handed_on(self, box: Box, uidvalidity: int, uids: Sequence[int]) -> set[int]:
+        """Which of these UIDs are in the ledger."""
+        ledger = fetch_ledger.c
+        mine = select(ledger.uid).where(
+            ledger.account == box.account, ledger.folder == box.folder, ledger.uidvalidity == uidvalidity
+        )
+        found: set[int] = set()
+        with self._store.read() as connection:
+            for start in range(0, len(uids), IDS_AT_ONCE):
+                some = mine.where(ledger.uid.in_(uids[start : start + IDS_AT_ONCE]))
+                found.update(connection.execute(some).scalars())
+        return found
+
+    def same_contents(self, box: Box, uidvalidity: int, hashes: Iterable[str]) -> list[Twin]:
+        """The mails in the ledger with one of these contents, under this UIDVALIDITY."""
+        ledger = fetch_ledger.c
+        wanted = select(ledger.uid, ledger.sha256, ledger.arrived_at).where(
+            ledger.account == box.account,
+            ledger.folder == box.folder,
+            ledger.uidvalidity == uidvalidity,
+            ledger.sha256.in_(set(hashes)),
         )
         with self._store.read() as connection:
-            return connection.execute(others.limit(1)).first() is not None
+            return [Twin(row.uid, row.sha256, row.arrived_at) for row in connection.execute(wanted)]
 
     def known_from_before(self, box: Box, uidvalidity: int, hashes: Iterable[str]) -> Counter[str]:
         """How many mails of each content were handed on under another UIDVALIDITY and not found again yet.
@@ -123,6 +173,26 @@ class Progress:
                     .values(action=action, acted_at=now)
                 )
 
+    def known(self, mail_ids: Sequence[str]) -> dict[str, Known]:
+        """What is known of the mails, by their ids; those we never handed on are left out."""
+        ledger = fetch_ledger.c
+        columns = (
+            ledger.mail_id,
+            ledger.size_bytes,
+            ledger.header_sha256,
+            ledger.sha256,
+            ledger.truncated,
+            ledger.action,
+        )
+        found: dict[str, Known] = {}
+        with self._store.read() as connection:
+            for ids in _some(mail_ids):
+                for own_id, *known_by, action in connection.execute(
+                    select(*columns).where(ledger.mail_id.in_(ids))
+                ):
+                    found[own_id] = Known(Fingerprint(*known_by), action)
+        return found
+
     def acted_before(self, mail_ids: Sequence[str], action: str) -> set[str]:
         """Which of the mails this was done to already."""
         found: set[str] = set()
@@ -139,13 +209,29 @@ def _some(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
 
 
+_POSITION = ("last_uid", "settled_uid", "marked_uid", "marked_at", "scanned_after_uid", "scanned_uid")
+
+
+def _cursor(row: Any) -> Cursor:
+    position = {name: getattr(row, name) for name in _POSITION}
+    return Cursor(
+        uidvalidity=row.uidvalidity,
+        updated_at=row.updated_at,
+        since=row.since_on,
+        gaps=gaps.read(row.gaps),
+        **position,
+    )
+
+
 def _write_cursor(connection: Connection, lease: Lease, box: Box, cursor: Cursor) -> None:
     row = {
         "account": box.account,
         "folder": box.folder,
         "uidvalidity": cursor.uidvalidity,
-        "last_uid": cursor.last_uid,
+        "gaps": gaps.written(cursor.gaps),
+        "since_on": cursor.since,
         "epoch": lease.epoch,
         "updated_at": cursor.updated_at,
+        **{name: getattr(cursor, name) for name in _POSITION},
     }
-    upsert(connection, fetch_cursors, [row], update=("uidvalidity", "last_uid", "epoch", "updated_at"))
+    upsert(connection, fetch_cursors, [row], update=[name for name in row if name not in ("account", "folder")])

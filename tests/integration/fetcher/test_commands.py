@@ -13,16 +13,19 @@ from postroom.broker.consumer import Ack, Consumer, Delivery
 from postroom.messages import (
     AccountFolders,
     MailboxAppend,
+    MailboxCommand,
     MailboxDelete,
     MailboxFind,
     MailboxMarkRead,
     MailboxMove,
     derive_id,
+    mail_id,
 )
 from postroom.spool import Spool
 from postroom.store.attempts import StoredAttempts
 from postroom.store.schema import fetch_ledger
-from postroom_fetcher.mailbox import act
+from postroom_fetcher.mailbox import Past, act
+from postroom_fetcher.progress import Progress
 from postroom_fetcher.session import Session
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail, open_mailroom
 from tests.loops import running
@@ -193,7 +196,7 @@ def test_a_server_with_fewer_capabilities_is_used_as_far_as_it_goes(
     session.__class__ = type("Lacking", (Session,), {"has": lambda _self, name: name not in lacking})
     move = MailboxMove.model_validate(where | {"uids": (1, 2), "target": "Done"})
     delete = MailboxDelete.model_validate(where | {"uids": (3,)})
-    effects = [act(session, command, command.uids) for command in (move, delete)]
+    effects = [act(session, command, command.uids, _past(mailroom, command)) for command in (move, delete)]
     session.close()
     assert list(dovecot.mails(user, "Done").values()) == [mail(1), mail(2)]
     left = {uid for uid, flags in dovecot.flags(user).items() if "\\Deleted" not in flags}
@@ -222,6 +225,13 @@ def test_what_cannot_be_handled_goes_to_quarantine_with_the_reason(
     reasons = _quarantined(mailroom, 2)
     assert any("there is no account 'nobody'" in reason for reason in reasons)
     assert any("no reference into the spool" in reason for reason in reasons)
+
+
+def _past(mailroom: Mailroom, command: MailboxCommand) -> Past:
+    """What the ledger has of the command's mails."""
+    ids = {uid: mail_id(command.account, command.folder, command.uidvalidity, uid) for uid in command.uids}
+    known = Progress(mailroom.store).known(list(ids.values()))
+    return Past({uid: known[own_id].fingerprint for uid, own_id in ids.items()})
 
 
 def _actions(mailroom: Mailroom, account: str) -> dict[int, str | None]:
