@@ -54,7 +54,7 @@ def sort(session: Session, uids: Sequence[int], known: Mapping[int, Fingerprint]
 
 
 def copies(session: Session, looks: Mapping[int, Look]) -> frozenset[int]:
-    """Those of the mails (UIDs of another folder) that the open folder has as well, as often as it has them."""
+    """Those of the mails (UIDs of another folder) that the open folder has as well, as many as it has."""
     there = Counter(
         look for size in {size for size, _header in looks.values()} for look in _of_size(session, size)
     )
