@@ -214,6 +214,7 @@ def test_rotation_encrypts_everything_with_the_newest_key(store: Store) -> None:
 
 
 def test_a_status_tells_only_of_changes_of_colour_or_reason(store: Store) -> None:
+    apply_file(store, FILE)
     red = Report("red", "auth_failed", "no", failures=1)
     with store.write() as connection:
         first = record(connection, "ops", "imap", red, NOW)
