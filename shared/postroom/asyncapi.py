@@ -42,6 +42,7 @@ SENT_BY: Mapping[str, tuple[str, ...]] = {
     "mail.held": (PROCESSOR,),
     "mail.quarantined": (PROCESSOR,),
     "mail.ignored": (PROCESSOR,),
+    "mail.sent_elsewhere": (PROCESSOR,),
     "mail.sent": (SENDER,),
     "mail.failed": (SENDER,),
     "mail.uncertain": (SENDER,),

@@ -360,6 +360,12 @@ class MailIgnored(MailEvent):
     TYPE: ClassVar[str] = "mail.ignored"
 
 
+class MailSentElsewhere(MailEvent):
+    """A mail lay in the folder for sent mail that Postroom did not send: its owner wrote it elsewhere."""
+
+    TYPE: ClassVar[str] = "mail.sent_elsewhere"
+
+
 class MailHeld(MailEvent):
     """A mail waits for a person to look at it."""
 

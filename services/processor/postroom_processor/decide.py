@@ -17,10 +17,10 @@ from postroom_processor.reply_text import own_text
 from postroom_processor.verdict import Decided, Unclear, read_verdict
 
 OutcomeKind = Literal[
-    "accepted", "decided", "deferred", "denied", "held", "ignored", "quarantined", "unclear"
+    "accepted", "decided", "deferred", "denied", "held", "ignored", "own", "quarantined", "sent", "unclear"
 ]
-LEFT_ALONE: frozenset[OutcomeKind] = frozenset({"deferred", "held", "quarantined"})
-"""Outcomes after which the mail stays in the mailbox as it is: somebody has still to see it."""
+LEFT_ALONE: frozenset[OutcomeKind] = frozenset({"deferred", "held", "own", "quarantined", "sent"})
+"""Outcomes after which the mail stays as it is: somebody has still to see it, or it is its owner's own."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,16 @@ class TokenRecord:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known besides the mail: the time, the keys, the records of the tokens, the account's window."""
+    """What is known besides the mail: the time, the keys, the records of the tokens, the account's window.
+
+    `sent`: what Postroom sent, as Message-ID (with brackets) and hash of the body (`postroom.own_mail`).
+    """
 
     now: datetime
     keys: TokenKeys
     records: Mapping[str, TokenRecord]
     window: Window
+    sent: frozenset[tuple[str, str]] = frozenset()
 
     def decided(self, record: TokenRecord, choice: str) -> "Facts":
         """The facts after an approver decided: later mails of the same batch see the request as decided."""
@@ -99,6 +103,16 @@ def decide(examined: Examined, facts: Facts) -> tuple[Outcome, Facts]:
     if outcome.kind == "accepted" and case.proven is None:
         return outcome, replace(facts, window=facts.window.taken())
     return outcome, facts
+
+
+def _sent(case: Case) -> Outcome | None:
+    """Mail in the folder for sent mail is its owner's: nothing is decided on it, and nothing done to it."""
+    examined = case.examined
+    if examined.received.role != "sent":
+        return None
+    if examined.own_id in case.facts.sent:
+        return Outcome("own", "sent by Postroom")
+    return Outcome("sent", "sent by the account's owner with another program")
 
 
 def _denied(case: Case) -> Outcome | None:
@@ -189,6 +203,7 @@ def _accepted(_case: Case) -> Outcome | None:
 
 
 RULES: tuple[Rule, ...] = (
+    _sent,
     _denied,
     _automatic,
     _contradictory,

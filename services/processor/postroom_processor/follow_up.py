@@ -24,6 +24,7 @@ from postroom.messages import (
     MailIgnored,
     MailQuarantined,
     MailSend,
+    MailSentElsewhere,
     derive_id,
 )
 from postroom.reply_token import TokenKeys, make_token
@@ -40,7 +41,9 @@ _EVENTS: Mapping[OutcomeKind, type[MailEvent]] = {
     "denied": MailDenied,
     "held": MailHeld,
     "ignored": MailIgnored,
+    "own": MailIgnored,
     "quarantined": MailQuarantined,
+    "sent": MailSentElsewhere,
 }
 
 

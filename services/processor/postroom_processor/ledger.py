@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from postroom.account import Account
 from postroom.reply_token import TokenClaim
 from postroom.store.engine import insert_new, upsert
-from postroom.store.schema import approvals, approvers, help_mails, mails, windows
+from postroom.store.schema import approvals, approvers, help_mails, mails, sends, windows
 from postroom_processor.decide import TokenRecord
 from postroom_processor.follow_up import Handled
 from postroom_processor.limits import Window
@@ -35,6 +35,21 @@ def token_records(connection: Connection, refs: Iterable[str]) -> dict[str, Toke
         .with_for_update()
     )
     return {row.token_ref: _record(row) for row in rows}
+
+
+def sent_by_us(
+    connection: Connection, own_ids: Iterable[tuple[str, str] | None]
+) -> frozenset[tuple[str, str]]:
+    """Those of the pairs of Message-ID and hash of the body that are of mails that Postroom sent."""
+    wanted = {own_id for own_id in own_ids if own_id is not None}
+    if not wanted:
+        return frozenset()
+    rows = connection.execute(
+        select(sends.c.message_id, sends.c.content_sha256).where(
+            sends.c.message_id.in_({message_id for message_id, _content in wanted})
+        )
+    )
+    return frozenset(wanted.intersection((row.message_id, row.content_sha256) for row in rows))
 
 
 def windows_of(connection: Connection, accounts: Iterable[Account], now: datetime) -> dict[str, Window]:

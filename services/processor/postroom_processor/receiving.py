@@ -109,7 +109,8 @@ class ReceivedMail:
             connection, (token.ref for _, examined, _ in new.values() for token in examined.tokens)
         )
         windows = ledger.windows_of(connection, (account for _, _, account in new.values()), now)
-        handled = _decide_all(list(new.values()), records, windows, self._keys, now)
+        sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
+        handled = _decide_all(list(new.values()), records, windows, sent, self._keys, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         first_deferral = {delivery.envelope.id for delivery, _, _ in new.values() if delivery.attempt == 1}
@@ -147,6 +148,7 @@ def _decide_all(
     mails: Sequence[Read],
     records: Mapping[str, TokenRecord],
     windows: dict[str, Window],
+    sent: frozenset[tuple[str, str]],
     keys: TokenKeys,
     now: datetime,
 ) -> list[Handled]:
@@ -154,7 +156,7 @@ def _decide_all(
     handled = []
     unlimited = Window(now, 1, len(mails), 0)
     for delivery, examined, account in mails:
-        facts = Facts(now, keys, records, windows.get(account.name, unlimited))
+        facts = Facts(now, keys, records, windows.get(account.name, unlimited), sent)
         outcome, after = decide(examined, facts)
         records = after.records
         if account.name in windows:
@@ -182,7 +184,9 @@ def _observe(handled: Sequence[Handled], now: datetime) -> None:
         metrics.mails.labels(outcome=kind).inc()
         if kind == "deferred":
             continue
-        metrics.mail_age.labels(outcome=kind).observe(max(0.0, (now - received.arrived_at).total_seconds()))
+        if received.role == "inbox":  # nobody waits for what they sent themselves
+            age_s = max(0.0, (now - received.arrived_at).total_seconds())
+            metrics.mail_age.labels(outcome=kind).observe(age_s)
         record = each.outcome.record
         # Ordinary mail is the bulk and has its row in the store; what concerns a request is told here too.
         logger.log(

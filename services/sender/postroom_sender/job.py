@@ -10,12 +10,16 @@ from postroom_sender.compose import Composed
 
 @dataclass(frozen=True)
 class Job:
-    """A command in hand. `index` is its place in the batch; `message_id` is empty where there is no mail."""
+    """A command in hand. `index` is its place in the batch.
+
+    `message_id` is empty, and `content_sha256` (of the body) None, where there is no mail.
+    """
 
     index: int
     delivery: Delivery
     command: MailSend
     message_id: str
+    content_sha256: str | None = None
 
     @property
     def send_id(self) -> str:

@@ -48,7 +48,7 @@ _SETTLE = (
 
 @dataclass(frozen=True)
 class NewSend:
-    """What is known of a mail before it is sent."""
+    """What is known of a mail before it is sent. `content_sha256` is None where there is no mail."""
 
     send_id: str
     account: str
@@ -56,6 +56,7 @@ class NewSend:
     kind: str
     message_id: str
     correlation_id: str
+    content_sha256: str | None = None
 
 
 @dataclass(frozen=True)

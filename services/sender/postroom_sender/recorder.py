@@ -129,6 +129,7 @@ def _new_send(job: Job) -> NewSend:
         kind=command.content.kind,
         message_id=job.message_id,
         correlation_id=job.delivery.envelope.correlation_id,
+        content_sha256=job.content_sha256,
     )
 
 

@@ -12,6 +12,7 @@ from postroom.accounts_watch import Accounts
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.errors import Permanent
 from postroom.messages import AccountTest, MailSend
+from postroom.own_mail import content_sha256
 from postroom.store import Store
 from postroom.store.outbox import OutboxRelay
 from postroom_sender.compose import compose
@@ -183,7 +184,8 @@ def written(job: Job, account: Account | None) -> Task | Refused:
         mail = compose(job.command, account)
     except Permanent as error:
         return _refused(job, "invalid_content", str(error))
-    return Task(replace(job, message_id=mail.message_id), account, mail)
+    known_by = content_sha256(mail.content)
+    return Task(replace(job, message_id=mail.message_id, content_sha256=known_by), account, mail)
 
 
 def _refused(job: Job, reason_code: str, sentence: str) -> Refused:

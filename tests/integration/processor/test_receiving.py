@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from postroom import topology
 from postroom.accounts_watch import Accounts
@@ -29,12 +29,13 @@ from postroom.messages import (
     Message,
     mail_id,
 )
+from postroom.own_mail import content_sha256
 from postroom.reply_token import TokenKey, TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store.migrate import migrate
 from postroom.store.outbox import OutboxRelay
-from postroom.store.schema import approvals, mails, outbox
+from postroom.store.schema import approvals, mails, outbox, sends, windows
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import ReceivedMail
@@ -119,13 +120,18 @@ class Bench:
         self.command(ApprovalRequest(**{**fields, **changes}))
 
     def mail(
-        self, text: str, to: str = "release@corp.example", sender: str = "anna@corp.example"
+        self,
+        text: str,
+        to: str = "release@corp.example",
+        sender: str = "anna@corp.example",
+        role: Literal["inbox", "sent"] = "inbox",
     ) -> Delivery:
         self.uid += 1
         content = f"From: {sender}\r\nTo: {to}\r\nMessage-ID: <m{self.uid}@x>\r\n\r\n{text}\r\n".encode()
         message = MailReceived(
             account="release",
             folder="INBOX",
+            role=role,
             uidvalidity=7,
             uid=self.uid,
             size_bytes=len(content),
@@ -404,3 +410,22 @@ def test_mail_too_large_for_a_message_is_read_from_the_spool(bench: Bench) -> No
     envelope = envelop(spooled, source="/test", now=NOW, message_id=inline.envelope.id)
     assert bench.received_mail()([delivery(envelope)]) == [Ack()]
     assert outcomes(bench) == Counter({"decided": 1})
+
+
+def test_sent_mail_is_told_and_nothing_is_done_with_it(bench: Bench) -> None:
+    bench.request()
+    reply = bench.mail("Approve", to=bench.reply_address(), role="sent")
+    ours = bench.mail("Please decide", role="sent")
+    content = ours.envelope.message.content
+    with bench.store.write() as connection:
+        row: dict[str, Any] = {"send_id": "s-1", "account": "release", "recipient": "a@x", "kind": "plain"}
+        row |= {"state": "sent", "message_id": f"<m{bench.uid}@x>", "content_sha256": content_sha256(content)}
+        row |= {"attempts": 1, "detail": "", "correlation_id": "c"}
+        connection.execute(insert(sends).values(row | {"created_at": NOW, "updated_at": NOW}))
+    inbox = [bench.mail(f"Hello {number}", role="sent") for number in range(4)]
+    assert bench.received_mail()([reply, ours, *inbox]) == [Ack()] * 6
+    assert outcomes(bench) == Counter({"sent": 5, "own": 1})
+    assert [row.state for row in bench.rows(approvals)] == ["pending"]
+    assert [row.used for row in bench.rows(windows)] == [0]
+    assert bench.published(topology.fetcher_commands(0)) == []
+    assert bench.sends() == []

@@ -11,6 +11,7 @@ import pytest
 
 from postroom.account import Account
 from postroom.messages import MailReceived
+from postroom.own_mail import content_sha256
 from postroom.reply_token import TokenClaim, TokenKey, TokenKeys, make_token, token_ref
 from postroom_processor.decide import Facts, Outcome, TokenRecord, decide
 from postroom_processor.examine import examine
@@ -229,3 +230,62 @@ def test_the_own_choices_of_a_request_are_read() -> None:
     known = record(choices=("ship", "wait"))
     assert outcome_of(mail("Ship", token=TOKEN), facts(known)).reason == "ship"
     assert outcome_of(mail("Approve", token=TOKEN), facts(known)).kind == "unclear"
+
+
+OWN = mail("Please decide.", headers=["Message-ID: <1@corp.example>", "X-Postroom-Id: 1"])
+FILED = b"Received: by provider\r\nX-Provider: filed\r\n" + OWN.replace(b"decide.", b"decide.\r\n\r\n")
+
+
+def sent_facts(*contents: bytes) -> Facts:
+    """The facts where Postroom sent these mails."""
+    own_ids = frozenset(("<1@corp.example>", content_sha256(content)) for content in contents)
+    return replace(facts(record()), sent=own_ids)
+
+
+@pytest.mark.parametrize("content", [OWN, FILED], ids=["as it was sent", "as a provider files it"])
+def test_mail_that_postroom_sent_is_known_again_in_the_folder_for_sent_mail(content: bytes) -> None:
+    outcome = outcome_of(content, sent_facts(OWN), role="sent")
+    assert (outcome.kind, outcome.reason) == ("own", "sent by Postroom")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        OWN.replace(b"Please", b"Do not"),
+        OWN.replace(b"<1@", b"<2@"),
+        OWN.replace(b"<1@", b"<\x001@"),
+        OWN.replace(b"Message-ID", b"X-ID"),
+        b"",
+    ],
+    ids=["another body", "another id", "an id that is none", "no id", "nothing"],
+)
+def test_other_mail_in_the_folder_for_sent_mail_is_its_owners(content: bytes) -> None:
+    outcome = outcome_of(content, sent_facts(OWN), role="sent")
+    assert (outcome.kind, outcome.reason) == ("sent", "sent by the account's owner with another program")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        mail("Approve", token=TOKEN),
+        mail("Approve", token=TOKEN, sender="x@spam.example"),
+        mail("Approve", token=TOKEN, headers=["Auto-Submitted: auto-replied"]),
+        mail(
+            "Approve", token=TOKEN, headers=[f"References: <{make_token(OTHER_CLAIM, KEYS)}.x@corp.example>"]
+        ),
+        mail("Approve", to=f"release+{make_token(CLAIM, OTHER_KEYS)}@corp.example"),
+        mail("huh?", token=TOKEN),
+    ],
+    ids=["a decision", "denied", "automatic", "contradictory", "unproven", "unclear"],
+)
+def test_nothing_is_decided_by_what_lies_in_the_folder_for_sent_mail(content: bytes) -> None:
+    known = replace(facts(record(), record(OTHER_CLAIM)), window=Window(NOW, 300, 10, used=10))
+    message = received(content, role="sent", truncated=True)
+    outcome, after = decide(examine(message, content, ACCOUNT), known)
+    assert outcome.kind == "sent"
+    assert after == known
+
+
+def test_our_own_mail_in_the_inbox_is_ignored_as_a_loop() -> None:
+    outcome = outcome_of(OWN, sent_facts(OWN))
+    assert (outcome.kind, outcome.reason) == ("ignored", "not written by a person: own")
