@@ -178,6 +178,9 @@ def _ear(path: Path) -> tuple[socket.socket, Path | None]:
         _bind(ear, place)
     except OSError as error:
         logger.warning("commits are only looked for", extra={"error": str(error), "poll_s": POLL_S})
+        # Perhaps the folder could be made and only the socket's name is too long.
+        with suppress(OSError):
+            place.parent.rmdir()
         return ear, None
     return ear, place
 
