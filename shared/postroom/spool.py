@@ -16,6 +16,7 @@ from pathlib import Path
 
 from postroom.errors import Misconfigured, Permanent, Transient
 
+PART_BYTES = 256 * 1024
 _REFERENCE = re.compile(r"spool:sha256:([0-9a-f]{64})")
 
 
@@ -77,6 +78,35 @@ class Spool:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Permanent(f"{reference} is damaged: its content has another hash")
         return content
+
+    @contextmanager
+    def reading(self, reference: str) -> Iterator[tuple[int, Iterator[bytes]]]:
+        """The length in bytes of a content, and its parts in order: for contents too large for memory.
+
+        Raises:
+            Permanent, Transient: As `get`; that it is damaged is found before the first part is given.
+        """
+        sha256 = _sha256_of(reference)
+        try:
+            file = self._path(sha256).open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise Permanent(f"{reference} is not in the spool {self._folder}") from error
+        except OSError as error:
+            raise self._unusable("read", error) from error
+        with file:
+            digest, size_bytes = hashlib.sha256(), 0
+            for part in self._parts(file):
+                digest.update(part)
+                size_bytes += len(part)
+            if digest.hexdigest() != sha256:
+                raise Permanent(f"{reference} is damaged: its content has another hash")
+            yield size_bytes, self._parts(file)
+
+    def _parts(self, file: FileIO) -> Iterator[bytes]:
+        with self._translated("read"):
+            file.seek(0)
+            while part := file.read(PART_BYTES):
+                yield part
 
     def remove(self, reference: str) -> None:
         """Forget a content, for all mails that have it; nothing happens if it is not there."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from postroom.errors import Misconfigured, Permanent, Transient
-from postroom.spool import Spool
+from postroom.spool import PART_BYTES, Spool
 
 
 @pytest.fixture
@@ -36,6 +36,27 @@ def test_a_content_comes_back_as_it_went_in(spool: Spool, chunks: list[bytes]) -
     reference = spool.put(chunks)
     assert reference == f"spool:sha256:{hashlib.sha256(content).hexdigest()}"
     assert spool.get(reference) == content
+    with spool.reading(reference) as (size_bytes, parts):
+        assert (size_bytes, b"".join(parts)) == (len(content), content)
+
+
+def test_a_content_is_read_in_parts_of_bounded_size(spool: Spool) -> None:
+    reference = spool.put([b"x" * (2 * PART_BYTES + 1)])
+    with spool.reading(reference) as (_size_bytes, parts):
+        assert [len(part) for part in parts] == [PART_BYTES, PART_BYTES, 1]
+
+
+@pytest.mark.parametrize("content", [None, b"other"], ids=["missing", "damaged"])
+def test_a_content_that_cannot_be_read_in_parts_is_said_to_be(
+    spool: Spool, folder: Path, content: bytes | None
+) -> None:
+    reference = spool.put([b"content"])
+    (path,) = files(folder)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Permanent, match=r"is not in the spool|is damaged"), spool.reading(reference):
+        pass
 
 
 def test_only_the_owner_can_read_it(spool: Spool, folder: Path) -> None:
