@@ -28,9 +28,10 @@ WRITE_AGAIN_AFTER = timedelta(seconds=60)
 """A mailbox that stays green is written this often at most: `last_good_at` need not be exact."""
 
 
-def green(settings_digest: str) -> Report:
-    """All is well."""
-    return Report("green", "ok", "the mailbox is watched", settings_digest=settings_digest)
+def green(settings_digest: str, shortcoming: str = "") -> Report:
+    """All is well. `shortcoming`: what the server cannot do of what is asked of it."""
+    sentence = f"the mailbox is watched; {shortcoming}" if shortcoming else "the mailbox is watched"
+    return Report("green", "ok", sentence, settings_digest=settings_digest)
 
 
 def disabled(account: str) -> Report:
