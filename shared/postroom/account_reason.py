@@ -31,6 +31,15 @@ REASONS: Mapping[str, Reason] = {
         "outage", "nothing to do; if it stays, the server or the network in between has a fault"
     ),
     "protocol_error": Reason("outage", "check that host and port are those of this kind of server"),
+    "too_slow": Reason(
+        "outage", "nothing to do; if it stays, the server or the network in between is too slow to be read"
+    ),
+    "incomplete_answer": Reason(
+        "outage", "nothing to do; if it stays, the server has a fault: it lists a mail and does not give it"
+    ),
+    "connection_limit": Reason(
+        "outage", "raise imap.max_connections or POSTROOM_IMAP_CONNECTIONS_PER_HOST if it stays"
+    ),
     "throttled": Reason("outage", "nothing to do; if it stays, use a longer interval"),
     "refused": Reason("settings", "the sentence has the server's own words"),
     "tls_failed": Reason("settings", f"{_TLS}; for an authority of your own set ca_file"),

@@ -75,6 +75,16 @@ class Imap(Server):
     sent_folder: Folder | None = Field(
         None, description="The folder for sent mail. Default: found by SPECIAL-USE, else by its name."
     )
+    watch_sent: bool = Field(
+        True,
+        description="Read the folder for sent mail as well, at every interval, so that what is sent from "
+        "other programs joins its conversation.",
+    )
+    max_connections: Annotated[int, Field(ge=1, le=100)] = Field(
+        3,
+        description="How many connections there are to the mailbox at a time at most: one watches it, one "
+        "carries out commands, one tests it.",
+    )
     messages: Literal["all", "unread"] = Field("all", description="Which of its mails.")
     since: Since = Field(
         "now",

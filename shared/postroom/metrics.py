@@ -52,6 +52,14 @@ outbox_age = Gauge(
     "Age of the oldest message not yet confirmed by the broker.",
     registry=REGISTRY,
 )
+imap_connections = Gauge(
+    "postroom_imap_connections", "Connections to IMAP servers that this fetcher has open.", registry=REGISTRY
+)
+imap_waiting = Gauge(
+    "postroom_imap_connections_waiting",
+    "Mailboxes and commands that wait for a connection, since as many as are allowed are open.",
+    registry=REGISTRY,
+)
 account_red = Gauge(
     "postroom_account_red",
     "1 if the account's side (imap, smtp) is red.",

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     max_size_bytes: Annotated[int, Field(ge=64 * 1024)] = Field(
         25 * 1024 * 1024, description="Of larger mail only headers and the first part are read."
     )
+    imap_connections_per_host: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        10_000,
+        description="How many connections one fetcher has to one IMAP host at most; mailboxes take turns "
+        "beyond it. 0: no limit.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         100, description="How many messages are handled in one transaction at most."
     )

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 
 from postroom.account import Account
 from postroom.accounts_watch import Accounts, AccountsLoop
@@ -24,8 +26,10 @@ from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom.topology import fetcher_commands
 from postroom_fetcher import command, opening, watch
+from postroom_fetcher.berth import Berths, Permit
 from postroom_fetcher.charge import Charge
 from postroom_fetcher.cursor import Limits
+from postroom_fetcher.deadline import PATIENCE, Patience
 from postroom_fetcher.examination import opener
 from postroom_fetcher.intake import Intake
 from postroom_fetcher.lease import Lease, Leases
@@ -51,7 +55,7 @@ def main() -> int:
     return run_service("fetcher", build)
 
 
-def build(settings: Settings, stack: ExitStack) -> Parts:
+def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -> Parts:
     """The loops of the fetcher: leases, accounts, mailboxes, commands, outbox."""
     store = Store(settings.store)
     stack.callback(store.close)
@@ -65,8 +69,9 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     credentials = Credentials(secrets, Tokens(store, box, secrets, holder))
     accounts = Accounts(store, secrets)
     charge = Charge(accounts, leases.held, settings.shards, board)
-    trust = Trust()
-    progress, spool, connect = Progress(store), Spool(settings.spool), connector(trust, credentials)
+    ways = opening.Tools(Trust(), credentials, patience)
+    berths = Berths(settings.imap_connections_per_host)
+    progress, spool = Progress(store), Spool(settings.spool)
     intake = Intake(
         progress,
         _publisher(settings, stack, "mail").publish,
@@ -75,12 +80,24 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         limits=Limits(settings.inline_limit_bytes, settings.max_size_bytes),
         shards=settings.shards,
     )
-    watching = watch.Tools(connect, intake, board, leases.lose)
 
     def watch_account(account: Account, lease: Lease) -> Watch:
         return Watch(account, lease, watching)
 
     lookout = Lookout(charge.wanted, watch_account, on_drop=board.forget)
+
+    def place_in_turn(account: Account) -> Permit:
+        return berths.take(account, partial(lookout.look_now, account.name))
+
+    watching = watch.Tools(
+        connector(replace(ways, take=place_in_turn)),
+        intake,
+        board,
+        leases.lose,
+        lookout.look_now,
+        berths.forget,
+    )
+    commands_first = replace(ways, take=berths.wait)
 
     def fresh_accounts() -> Mapping[str, Account]:
         # A test may come sooner than the news of the change that it is to prove.
@@ -93,12 +110,12 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         progress=progress,
         publish=results.publish,
         spool=spool,
-        connect=unless_stopped(board, connect),
+        connect=unless_stopped(board, connector(commands_first)),
         accounts=charge.accounts,
         look_now=lookout.look_now,
         executor=_pool(stack, COMMAND_THREADS, "command"),
         trials=Trials(
-            opener(opening.Tools(trust, credentials)),
+            opener(commands_first),
             fresh_accounts,
             lookout.look_now,
             results.publish,

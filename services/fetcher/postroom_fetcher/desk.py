@@ -1,5 +1,6 @@
 """The connection on which one account's commands are carried out, apart from the one that watches it."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,8 +11,6 @@ from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.pause import pause_s
 from postroom_fetcher.session import Connect, Session
 
-STALE_AFTER_S = 60.0
-"""A connection unused for so long is asked for a sign of life before it is trusted."""
 CLOSED_FOR_S = 10.0
 """After a failed connection the next one is tried no sooner, whoever asks; later where settings are wrong."""
 
@@ -19,14 +18,17 @@ T = TypeVar("T")
 
 
 class Desk:
-    """Connects when there is something to do, and keeps the connection. One thread at a time."""
+    """Connects when there is something to do, and keeps the connection while nobody else needs it.
+
+    One thread at a time; `let_go` excepted.
+    """
 
     def __init__(self, connect: Connect, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._connect = connect
         self._monotonic = monotonic
+        self._busy = threading.Lock()
         self._account: Account | None = None
         self._session: Session | None = None
-        self._used_at = 0.0
         self._failures = 0
         self._closed: tuple[float, Unavailable | Misconfigured] | None = None
 
@@ -36,16 +38,33 @@ class Desk:
         Raises:
             Unavailable, Misconfigured: The mailbox cannot be used.
         """
+        with self._busy:
+            try:
+                return self._do(account, task)
+            finally:
+                if self._session is not None and not self._session.permit.keep(self.let_go):
+                    self.close()
+
+    def _do(self, account: Account, task: Callable[[Session], T]) -> T:
         if account != self._account:
             self.close()
             self._account, self._closed, self._failures = account, None, 0
         if self._session is not None:
+            self._session.permit.use()
             try:
                 return self._done_with(self._session, task)
             except Unavailable as error:
                 if error.reason_code != "disconnected":
                     raise
         return self._done_with(self._connected(account), task)
+
+    def let_go(self) -> None:
+        """End the connection, unless it is in use; then it is not kept afterwards."""
+        if self._busy.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self._busy.release()
 
     def close(self) -> None:
         """End the connection."""
@@ -55,15 +74,13 @@ class Desk:
 
     def _done_with(self, session: Session, task: Callable[[Session], T]) -> T:
         try:
-            if self._monotonic() - self._used_at > STALE_AFTER_S:
+            if session.is_stale():
                 session.noop()
-            result = task(session)
+            return task(session)
         except Unavailable as error:
             if error.reason_code != "refused":
                 self.close()
             raise
-        self._used_at = self._monotonic()
-        return result
 
     def _connected(self, account: Account) -> Session:
         if self._closed is not None and self._monotonic() < self._closed[0]:
@@ -72,10 +89,10 @@ class Desk:
             self._session = self._connect(account)
         except (Unavailable, Misconfigured) as error:
             self._failures += 1
-            wrong = isinstance(error, Misconfigured)
-            pause = pause_s(error, self._failures, jitter=1.0) if wrong else CLOSED_FOR_S
+            pause = pause_s(error, self._failures, jitter=1.0)
+            if isinstance(error, Unavailable):
+                pause = max(CLOSED_FOR_S, error.retry_after_s or 0.0)
             self._closed = (self._monotonic() + pause, error)
             raise
         self._closed, self._failures = None, 0
-        self._used_at = self._monotonic()
         return self._session

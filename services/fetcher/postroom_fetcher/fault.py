@@ -10,6 +10,8 @@
 | the server is busy, over quota, in maintenance (RFC 5530) | `Unavailable` | `throttled` |
 | the folder cannot be opened | `Misconfigured` | `folder_missing` |
 | the connection ended or stays silent | `Unavailable` | `disconnected` |
+| an answer is not complete in time | `Unavailable` | `too_slow` |
+| no further connection is allowed | `Unavailable` | `connection_limit` |
 | the answer is against the protocol | `Unavailable` | `protocol_error` |
 | the server refused a command | `Refused` | `refused` |
 """
@@ -24,7 +26,7 @@ from dataclasses import dataclass
 from imapclient.exceptions import LoginError, ProtocolError
 
 from postroom.errors import Misconfigured, PostroomError, Transient
-from postroom_fetcher.refusal import is_busy, response_code, sign_in_reason
+from postroom_fetcher.refusal import is_busy, response_code, sign_in_reason, suggested_wait_s
 
 MAX_QUOTED_CHARS = 200
 
@@ -98,8 +100,13 @@ def sign_in_error(place: Place, said: str) -> PostroomError:
     """What the words mean with which a sign-in was refused."""
     reason_code = sign_in_reason(said)
     if reason_code == "throttled":
-        return Unavailable("throttled", f"{place} does not take log-ins at the moment: {said}")
+        return throttled(f"{place} does not take log-ins at the moment: {said}", said)
     return Misconfigured(reason_code, f"{place} {_SIGN_IN[reason_code].format(said=said.rstrip('.'))}")
+
+
+def throttled(sentence: str, said: str) -> Unavailable:
+    """The error where a server has no time for us; a wait that it asks for is kept."""
+    return Unavailable("throttled", sentence, retry_after_s=suggested_wait_s(said))
 
 
 def network_error(place: Place, doing: str, error: Exception) -> PostroomError:
@@ -161,14 +168,13 @@ def imap_error(place: Place, doing: str, error: Exception) -> PostroomError:
     if isinstance(error, imaplib.IMAP4.readonly):
         return Refused(f"{place} allows only reading {place.folder!r}", "READ-ONLY")
     if isinstance(error, imaplib.IMAP4.abort) and not said.startswith(_NO_IMAP):
-        busy = is_busy(said)
-        code = "throttled" if busy else "disconnected"
-        return Unavailable(code, f"{place} ended the connection during {doing}: {said}")
+        sentence = f"{place} ended the connection during {doing}: {said}"
+        return throttled(sentence, said) if is_busy(said) else Unavailable("disconnected", sentence)
     no_imap = isinstance(error, ProtocolError | imaplib.IMAP4.abort)
     if no_imap or not isinstance(error, imaplib.IMAP4.error):
         return Unavailable("protocol_error", f"{place} answered {doing} with what is no IMAP: {said}")
     if is_busy(said):
-        return Unavailable("throttled", f"{place} cannot do {doing} at the moment: {said}")
+        return throttled(f"{place} cannot do {doing} at the moment: {said}", said)
     return Refused(f"{place} refused {doing}: {said}", response_code(said))
 
 

@@ -1,17 +1,24 @@
 """Watches all mailboxes: one selector for those at rest, a few threads for those with work.
 
 Only the thread in `run` touches the table of watches; others leave word and wake it.
+
+A server that stays silent or is slow holds a thread for as long as it is given time. So mailboxes that were
+read at their last turn have threads of their own, and those in trouble (`Watch.trouble`) have others, a few
+of them for each host: a provider that is away does not hold up the mailboxes of another one.
 """
 
+import heapq
 import logging
 import selectors
 import socket
 import threading
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from queue import Empty, SimpleQueue
 
 from postroom.account import Account
@@ -22,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 FETCH_THREADS = 8
 """How many mailboxes are read at the same time."""
+TROUBLED_THREADS = 32
+"""For those that could not be read at their last turn, and for new ones."""
+TROUBLED_PER_HOST = 8
+MEANINGLESS_ENTRIES = 1_000
 LONGEST_WAIT_S = 1.0
 LET_END_S = 5.0
 
@@ -31,11 +42,46 @@ Wanted = Mapping[str, tuple[Account, Lease]]
 
 @dataclass
 class _Place:
-    """A watch, at rest or at work (`rest` is None); `again`: look once more after the work."""
+    """A watch, at rest or at work (`rest` is None); `again`: look once more after the work.
+
+    One that waits for a thread is at work already.
+    """
 
     watch: Watch
     rest: Rest | None = field(default_factory=lambda: Rest(time.monotonic()))
     again: bool = False
+
+
+class _Infirmary:
+    """Lets few mailboxes of each host have a thread at a time, in their order."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[tuple[str, _Place]]] = defaultdict(deque)
+        self._busy: Counter[str] = Counter()
+
+    def begin(self, host: str, name: str, place: _Place) -> bool:
+        """Whether it may begin; else it waits."""
+        if self._busy[host] < TROUBLED_PER_HOST:
+            self._busy[host] += 1
+            return True
+        self._waiting[host].append((name, place))
+        return False
+
+    def end(self, host: str) -> tuple[str, _Place] | None:
+        """One has ended; returns that which begins in its place."""
+        if self._waiting[host]:
+            return self._waiting[host].popleft()
+        del self._waiting[host]
+        self._busy[host] -= 1
+        if not self._busy[host]:
+            del self._busy[host]
+        return None
+
+    def clear(self) -> list[_Place]:
+        """Let nobody begin any more; returns those that waited."""
+        waiting = [place for line in self._waiting.values() for _name, place in line]
+        self._waiting.clear()
+        return waiting
 
 
 class Lookout:
@@ -57,6 +103,11 @@ class Lookout:
         self._on_drop = on_drop
         self._threads = threads
         self._places: dict[str, _Place] = {}
+        # When each is due; an entry whose rest is not the place's any more means nothing.
+        self._due: list[tuple[float, int, str, Rest]] = []
+        self._numbers = count()
+        self._infirmary = _Infirmary()
+        self._sick_hosts: set[str] = set()
         self._words: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._bell, self._ringer = socket.socketpair()
@@ -83,10 +134,13 @@ class Lookout:
         """Watch until told to stop; then let the work in hand end and close all connections."""
         waker = threading.Thread(target=self._ring_after, args=(stop,), daemon=True)
         waker.start()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="mailbox") as pool:
+        with (
+            ThreadPoolExecutor(self._threads, thread_name_prefix="mailbox") as self._pool,
+            ThreadPoolExecutor(TROUBLED_THREADS, thread_name_prefix="troubled") as self._troubled,
+        ):
             self._reconcile()
             while not stop.is_set():
-                self._start_due(pool)
+                self._start_due()
                 self._wait()
                 self.last_beat = time.monotonic()
             self._end_work()
@@ -121,6 +175,8 @@ class Lookout:
         """Let the turns under way end; those that a silent server holds up are cut short."""
         self._ending = True
         deadline = time.monotonic() + LET_END_S
+        for place in self._infirmary.clear():
+            place.rest = Rest(0.0)
         for place in self._places.values():
             place.watch.retire()
         while self._busy() and time.monotonic() < deadline:
@@ -132,8 +188,9 @@ class Lookout:
         return [place for place in self._places.values() if place.rest is None]
 
     def _wait(self) -> None:
-        due = [place.rest.until for place in self._places.values() if place.rest and not self._ending]
-        wait_s = max(0.0, min([LONGEST_WAIT_S, *(moment - time.monotonic() for moment in due)]))
+        wait_s = LONGEST_WAIT_S
+        if self._due and not self._ending:
+            wait_s = max(0.0, min(wait_s, self._due[0][0] - time.monotonic()))
         for key, _events in self._selector.select(wait_s):
             if key.fileobj is self._bell:
                 with suppress(BlockingIOError):
@@ -156,25 +213,57 @@ class Lookout:
             place.again = True
         else:
             self._unregister(place)
-            place.rest = Rest(0.0)
+            self._rest(account, place, Rest(0.0))
 
-    def _start_due(self, pool: ThreadPoolExecutor) -> None:
+    def _rest(self, name: str, place: _Place, rest: Rest) -> None:
+        place.rest = rest
+        heapq.heappush(self._due, (rest.until, next(self._numbers), name, rest))
+        if len(self._due) > 2 * len(self._places) + MEANINGLESS_ENTRIES:
+            self._due = [each for each in self._due if self._is_current(each[2], each[3])]
+            heapq.heapify(self._due)
+
+    def _is_current(self, name: str, rest: Rest) -> bool:
+        return name in self._places and self._places[name].rest is rest
+
+    def _start_due(self) -> None:
         now = time.monotonic()
-        for name, place in self._places.items():
-            if place.rest is not None and place.rest.until <= now:
-                self._unregister(place)
-                place.rest = None
-                pool.submit(self._work, name, place)
+        while self._due and self._due[0][0] <= now:
+            _until, _number, name, rest = heapq.heappop(self._due)
+            if self._is_current(name, rest):
+                self._start(name, self._places[name])
+
+    def _start(self, name: str, place: _Place) -> None:
+        self._unregister(place)
+        place.rest = None
+        host = place.watch.host
+        if not place.watch.trouble and host not in self._sick_hosts:
+            self._pool.submit(self._work, name, place)
+        elif self._infirmary.begin(host, name, place):
+            self._troubled.submit(self._work_troubled, name, place)
 
     def _work(self, name: str, place: _Place) -> None:
-        """One turn, in a thread of the pool."""
+        """One turn, in a thread of a pool."""
         rest = place.watch.turn()
         self._tell(lambda: self._at_rest(name, place, rest))
 
+    def _work_troubled(self, name: str, place: _Place) -> None:
+        host = place.watch.host
+        self._work(name, place)
+        self._tell(lambda: self._next_troubled(host))
+
+    def _next_troubled(self, host: str) -> None:
+        following = self._infirmary.end(host)
+        if following is not None:
+            self._troubled.submit(self._work_troubled, *following)
+
     def _at_rest(self, name: str, place: _Place, rest: Rest) -> None:
-        place.rest, place.again = (Rest(0.0), False) if place.again else (rest, False)
-        if place.rest.fileno is not None:
-            self._selector.register(place.rest.fileno, selectors.EVENT_READ, name)
+        self._sick_hosts.discard(place.watch.host)
+        if place.watch.trouble == "host":
+            self._sick_hosts.add(place.watch.host)
+        again, place.again = place.again, False
+        self._rest(name, place, Rest(0.0) if again else rest)
+        if not again and rest.fileno is not None:
+            self._selector.register(rest.fileno, selectors.EVENT_READ, name)
         if place.watch.retired:
             self._reconcile()
 
@@ -194,7 +283,8 @@ class Lookout:
                 self._on_drop(name)
         for name, (account, lease) in wanted.items():
             if name not in self._places:
-                self._places[name] = _Place(self._watch(account, lease))
+                place = self._places[name] = _Place(self._watch(account, lease))
+                self._rest(name, place, Rest(time.monotonic()))
 
     def _unregister(self, place: _Place) -> None:
         if place.rest is not None and place.rest.fileno is not None:

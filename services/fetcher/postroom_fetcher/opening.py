@@ -4,27 +4,32 @@
 """
 
 import contextlib
-import imaplib
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from imapclient import IMAPClient, SocketTimeout
+from imapclient import IMAPClient
 
 from postroom.account import Account
 from postroom.account_servers import Imap
 from postroom.credentials import AccessToken, Credential, Credentials
 from postroom.errors import Misconfigured, Transient
-from postroom_fetcher.fault import CONNECT, TLS, Place, Unavailable, translated
-from postroom_fetcher.session import COMMAND_TIMEOUT_S, Connect, Session
+from postroom_fetcher.berth import FREE, Permit
+from postroom_fetcher.connection import Client
+from postroom_fetcher.deadline import PATIENCE, PROCESS, Deadline, Patience
+from postroom_fetcher.fault import CONNECT, TLS, Place, Refused, Unavailable, translated
+from postroom_fetcher.session import Connect, Session
 from postroom_fetcher.sign_in import TokenRefused, sign_in
 from postroom_fetcher.trust import Trust
 
-CONNECT_TIMEOUT_S = 10.0
-"""For each address of the name, for the TLS handshake and for the greeting."""
 MAX_ADDRESSES = 16
+KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""In seconds, where the system has them: a peer that is gone without a word is noticed in three minutes."""
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
@@ -35,6 +40,9 @@ class Tools:
 
     trust: Trust
     credentials: Credentials
+    patience: Patience = PATIENCE
+    take: Callable[[Account], Permit] = lambda _account: FREE
+    """Allows a connection, or raises Unavailable or InLine."""
 
 
 class Opening:
@@ -52,10 +60,13 @@ class Opening:
         self._place = Place(self._imap.host, self._imap.port)
         self._addresses: list[Address] = []
         self._socket: socket.socket | None = None
+        # TLS takes a socket over; this one stays what it is, for what ends the connection from outside.
+        self._handle: socket.socket | None = None
         self._client: IMAPClient | None = None
+        self._permit = FREE
 
     def resolve(self) -> str:
-        """Look up the addresses of the host."""
+        """Look up the addresses of the host; the system's resolver has time limits of its own."""
         with translated(self._place, CONNECT):
             found = socket.getaddrinfo(self._imap.host, self._imap.port, type=socket.SOCK_STREAM)
         self._addresses = [(family, address) for family, _kind, _protocol, _name, address in found]
@@ -63,8 +74,11 @@ class Opening:
 
     def connect(self) -> str:
         """Connect to the first address that answers; hear the greeting, unless TLS comes before it."""
+        if self._permit is FREE:
+            self._permit = self._tools.take(self._account)
         with translated(self._place, CONNECT):
-            self._socket = _connected(self._addresses)
+            self._socket = _connected(self._addresses, self._tools.patience)
+            self._handle = self._socket.dup()
         peer = self._socket.getpeername()[0]
         if self._imap.security != "tls":
             self._greeted()
@@ -76,11 +90,12 @@ class Opening:
             return "not used: imap.security is none, so that everything is sent in clear text"
         context = self._tools.trust.context(self._account)
         if self._imap.security == "tls":
-            with translated(self._place, TLS):
+            with self._in_time(TLS), translated(self._place, TLS):
                 self._socket = context.wrap_socket(_made(self._socket), server_hostname=self._imap.host)
             self._greeted()
         else:
-            _start_tls(_made(self._client), context, self._place)
+            with self._in_time("STARTTLS"):
+                _start_tls(_made(self._client), context, self._place)
         return _described(_made(self._client).socket(), verified=self._account.verify_certificate)
 
     def authenticate(self) -> str:
@@ -97,7 +112,7 @@ class Opening:
             fresh = self._credential()
             if fresh == credential:
                 raise
-        self.close()
+        self._hang_up()
         self.connect()
         self.secure()
         return self._signed_in(fresh)
@@ -105,24 +120,36 @@ class Opening:
     def session(self) -> Session:
         """The session at the end of the way; it owns the connection."""
         client, self._client, self._socket = _made(self._client), None, None
-        return Session(client, self._place)
+        permit, self._permit = self._permit, FREE
+        self.close()
+        client.socket().settimeout(self._tools.patience.silence_s)
+        return Session(client, self._place, self._tools.patience, permit)
 
     def close(self) -> None:
         """Give up the way; nothing happens if the session has been taken."""
+        self._hang_up()
+        permit, self._permit = self._permit, FREE
+        permit.give_back()
+
+    def _hang_up(self) -> None:
         client, self._client = self._client, None
-        raw, self._socket = self._socket, None
+        sockets = [each for each in (self._socket, self._handle) if each is not None]
+        self._socket = self._handle = None
         with contextlib.suppress(Exception):
             if client is not None:
                 client.shutdown()
-        with contextlib.suppress(OSError):
-            if raw is not None:
-                raw.close()
+        for each in sockets:
+            with contextlib.suppress(OSError):
+                each.close()
+
+    def _in_time(self, doing: str) -> Deadline:
+        return PROCESS.within(_made(self._handle), self._tools.patience.opening_s, self._place, doing)
 
     def _greeted(self) -> None:
         """Hear the greeting and the first capabilities."""
         raw = _made(self._socket)
-        with translated(self._place, CONNECT):
-            client = self._client = _Client(self._imap, raw)
+        with self._in_time("the greeting"), translated(self._place, CONNECT):
+            client = self._client = Client(self._imap, raw, self._tools.patience)
         if client._imap.state == "AUTH":
             raise Misconfigured(
                 "preauth",
@@ -141,17 +168,20 @@ class Opening:
         return credential
 
     def _signed_in(self, credential: Credential) -> str:
-        used = sign_in(_made(self._client), self._imap.auth, credential, self._place)
+        client = _made(self._client)
+        with self._in_time("the sign-in"):
+            used = sign_in(client, self._imap.auth, credential, self._place)
+            _introduce(client, self._place)
         kind = "an access token" if isinstance(credential, AccessToken) else "a password"
         return f"{credential.user} with {kind} ({used.upper()})"
 
 
-def connector(trust: Trust, credentials: Credentials) -> Connect:
-    """Makes sessions with this trust and these credentials.
+def connector(tools: Tools) -> Connect:
+    """Makes sessions.
 
-    The function raises Misconfigured (log-in refused, certificate not trusted, no STARTTLS …) or Unavailable.
+    The function raises Misconfigured (log-in refused, certificate not trusted, no STARTTLS …), Unavailable,
+    or what `tools.take` raises.
     """
-    tools = Tools(trust, credentials)
 
     def connect(account: Account) -> Session:
         opening = Opening(account, tools)
@@ -174,49 +204,46 @@ STEPS: tuple[Callable[[Opening], str], ...] = (
 )
 
 
-class _Connection(imaplib.IMAP4):
-    """imaplib on a socket that is there already."""
-
-    def __init__(self, ready: socket.socket, host: str) -> None:
-        self._ready = ready
-        super().__init__(host)
-
-    def _create_socket(self, _timeout: float | None) -> socket.socket:
-        return self._ready
-
-    def _log(self, _line: str) -> None:
-        """Keep no line: imaplib would keep the last ones, and with them the password."""
-
-
-class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
-    """imapclient on a socket that is there already, perhaps with TLS."""
-
-    def __init__(self, imap: Imap, ready: socket.socket) -> None:
-        self._ready = ready
-        timeout = SocketTimeout(connect=CONNECT_TIMEOUT_S, read=COMMAND_TIMEOUT_S)
-        super().__init__(imap.host, port=imap.port, ssl=isinstance(ready, ssl.SSLSocket), timeout=timeout)
-        # imapclient sets 5, which formats and keeps every line.
-        self._imap.debug = 0
-        self.normalise_times = False
-
-    def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - imapclient's own name
-        return _Connection(self._ready, self.host)
-
-
-def _connected(addresses: list[Address]) -> socket.socket:
+def _connected(addresses: list[Address], patience: Patience) -> socket.socket:
     """A connection to the first address that takes one; raises the last one's OSError."""
     failure = OSError("the name has no address")
+    ends_at = time.monotonic() + patience.opening_s
     for family, address in addresses[:MAX_ADDRESSES]:
         raw = socket.socket(family, socket.SOCK_STREAM)
         try:
-            raw.settimeout(CONNECT_TIMEOUT_S)
+            raw.settimeout(max(0.1, min(patience.connect_s, ends_at - time.monotonic())))
             raw.connect(address)
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _tune(raw)
             return raw
         except OSError as error:
             raw.close()
             failure = error
     raise failure
+
+
+def _tune(raw: socket.socket) -> None:
+    """Commands are short and wanted at once; and a connection that nobody speaks on must be seen to end."""
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _introduce(client: IMAPClient, place: Place) -> None:
+    """Say who we are where the server wants to know (RFC 2971): some serve nobody who does not."""
+    with contextlib.suppress(Refused), translated(place, "ID"):
+        if client.has_capability("ID"):
+            # Not imapclient's own, which fails where the answer is not quite proper.
+            client._imap._simple_command("ID", f'("name" "Postroom" "version" "{_version()}")')
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("postroom")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _start_tls(client: IMAPClient, context: ssl.SSLContext, place: Place) -> None:

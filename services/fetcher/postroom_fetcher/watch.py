@@ -10,16 +10,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from postroom.account import Account
 from postroom.account_reason import reason, waits_for_change
+from postroom.account_servers import Imap
 from postroom.clock import Clock, utc_now
 from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom.messages import FolderRole
 from postroom.store.account_status import Report, settings_digest
-from postroom_fetcher.fault import Unavailable
-from postroom_fetcher.intake import Intake, Visit
+from postroom_fetcher.berth import InLine
+from postroom_fetcher.fault import Refused, Unavailable
+from postroom_fetcher.intake import Intake, Looked, Visit
 from postroom_fetcher.lease import Fenced, Lease
+from postroom_fetcher.mailbox import shortcoming
 from postroom_fetcher.pause import pause_s
+from postroom_fetcher.push import Push
+from postroom_fetcher.sent_visit import SentVisits
 from postroom_fetcher.session import Connect, Session
 from postroom_fetcher.status import StatusBoard, green
 
@@ -36,6 +43,9 @@ STOPPED = "Nothing is tried until the account or its secret changes"
 
 _NETWORK = ("disconnected", "protocol_error")
 
+Trouble = Literal["", "mailbox", "host"]
+"""What could not be reached or used at the last try; a mailbox that was never read counts as in trouble."""
+
 
 @dataclass(frozen=True)
 class Rest:
@@ -47,18 +57,24 @@ class Rest:
 
 @dataclass(frozen=True)
 class Tools:
-    """What all watches share."""
+    """What all watches share.
+
+    `wake` makes the mailbox of an account take its turn soon. `leave` says that a mailbox does not wait for
+    a connection any more.
+    """
 
     connect: Connect
     intake: Intake
     board: StatusBoard
     lose: Callable[[Lease], None]
+    wake: Callable[[str], None] = lambda _account: None
+    leave: Callable[[Account], None] = lambda _account: None
     clock: Clock = utc_now
     jitter: Callable[[], float] = random.random
 
 
 class Watch:
-    """The watch of one account's folder under one lease."""
+    """The watch of one account's folder, and of that for its sent mail, under one lease."""
 
     def __init__(self, account: Account, lease: Lease, tools: Tools) -> None:
         assert account.imap is not None
@@ -69,11 +85,15 @@ class Watch:
         self._session: Session | None = None
         self._digest = settings_digest(account)
         self._begun = False
+        self._next_s = float(self._imap.interval_s)
         self._owed: Report | None = None
         self._failures = 0
         self._refusals = 0
         self._house_failures = 0
         self._retired = False
+        self._push = Push()
+        self._sent = SentVisits(account.name, self._imap, self._look_into_sent)
+        self.trouble: Trouble = "mailbox"
         self.fault = ""
 
     def turn(self) -> Rest:
@@ -85,6 +105,8 @@ class Watch:
             self.close()
             self._tools.lose(self.lease)
             return self._rest_s(self._imap.interval_s)
+        except InLine:
+            return self._rest_s(self._imap.interval_s)
         except (Unavailable, Misconfigured) as error:
             return self._failed(error)
         except PostroomError as error:
@@ -95,6 +117,11 @@ class Watch:
             return self._failed(Unavailable("internal_error", sentence))
         self._house_failures, self.fault = 0, ""
         return rest
+
+    @property
+    def host(self) -> str:
+        """Where the mailbox is."""
+        return self._imap.host
 
     @property
     def retired(self) -> bool:
@@ -116,6 +143,8 @@ class Watch:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+        self._sent.forget_folder()
+        self._tools.leave(self.account)
 
     def _may_try(self) -> bool:
         """Whether there is something to try. What the store did not take of a final failure is told first."""
@@ -139,37 +168,87 @@ class Watch:
         return False
 
     def _work(self) -> Rest:
-        more = self._look()
+        looked = self._look()
+        more, self._next_s = looked.more, min(self._imap.interval_s, looked.again_in_s or math.inf)
         self._failures = self._refusals = 0
-        if not self._retired:
-            self._tools.board.report(self.account.name, green(self._digest))
+        self.trouble = ""
         session = self._session
-        if more or session is None:
+        if not self._retired:
+            lacking = shortcoming(session, self.account) if session else ""
+            self._tools.board.report(self.account.name, green(self._digest, lacking))
+        if session is None:
             return self._rest_s(0.0)
-        if session.has("IDLE"):
-            if session.idle():
-                return self._rest_s(0.0)
-            return self._rest_s(min(self._imap.interval_s, IDLE_AGAIN_S), session.fileno())
-        if self._imap.interval_s > KEEP_OPEN_S:
+        if not more:
+            outcome = self._sent.visit(session)
+            if outcome == "broken":
+                self.close()
+            # IDLE tells of the folder that is open.
+            more = outcome != "not opened"
+        if not session.permit.keep(self._wake):
             self.close()
-        return self._rest_s(self._imap.interval_s)
+        return self._rest_s(0.0) if more else self._settle(looked.again_in_s)
 
-    def _look(self) -> bool:
+    def _settle(self, again_in_s: float | None) -> Rest:
+        """Wait for news, by IDLE where that goes, else only for the time of the next poll."""
+        session = self._session
+        poll_s = min(self._imap.interval_s, again_in_s if again_in_s is not None else math.inf)
+        if session is not None and self._push.is_wanted(time.monotonic()):
+            try:
+                if session.has("IDLE"):
+                    return self._idle(session, poll_s)
+            except Refused as error:
+                self._push.refused(time.monotonic())
+                logger.info("IDLE is refused", extra={"account": self.account.name, "reason": str(error)})
+            except Unavailable as error:
+                # The mailbox was read, so it is not red; how often this may happen is bounded.
+                self._lost(error)
+                return self._rest_s(min(poll_s, pause_s(error, 1, self._tools.jitter())))
+        if poll_s > KEEP_OPEN_S:
+            self.close()
+        return self._rest_s(poll_s)
+
+    def _idle(self, session: Session, poll_s: float) -> Rest:
+        if session.idle():
+            return self._rest_s(0.0)
+        self._push.begun(time.monotonic())
+        return self._rest_s(min(poll_s, IDLE_AGAIN_S), session.fileno())
+
+    def _lost(self, error: Unavailable) -> None:
+        self._push.lost(time.monotonic())
+        self.close()
+        logger.info("connection lost", extra={"account": self.account.name, "reason": str(error)})
+
+    def _wake(self) -> None:
+        self._tools.wake(self.account.name)
+
+    def _look(self) -> Looked:
         """One look; a connection that died while nobody looked is made anew and is not a failure yet."""
         if self._session is not None:
             try:
-                return self._look_through(self._session)
+                self._ready(self._session)
+                return self._look_into(self._session, self._imap.folder, "inbox")
             except Unavailable as error:
-                self.close()
                 if error.reason_code not in _NETWORK:
                     raise
-                logger.info("connecting again", extra={"account": self.account.name, "reason": str(error)})
+                self._lost(error)
         self._session = self._tools.connect(self.account)
-        return self._look_through(self._session)
+        return self._look_into(self._session, self._imap.folder, "inbox")
 
-    def _look_through(self, session: Session) -> bool:
+    def _ready(self, session: Session) -> None:
+        """Have the connection ready for commands, and see that it lives."""
+        session.permit.use()
         session.end_idle()
-        visit = Visit(self.account, self._imap, self.lease, lambda: self._retired, self._imap.folder)
+        if session.is_stale():
+            session.noop()
+        self._push.ended()
+
+    def _look_into_sent(self, session: Session, folder: str) -> Looked:
+        return self._look_into(session, folder, "sent")
+
+    def _look_into(self, session: Session, folder: str, role: FolderRole) -> Looked:
+        # Whoever wrote a mail has read it: nothing in the folder for sent mail is unread.
+        imap = self._imap if role == "inbox" else _all_of(self._imap)
+        visit = Visit(self.account, imap, self.lease, lambda: self._retired, folder, role)
         return self._tools.intake.look(session, visit)
 
     def _failed(self, error: Unavailable | Misconfigured) -> Rest:
@@ -177,6 +256,7 @@ class Watch:
         self.close()
         if self._retired:
             return self._rest_s(0.0)
+        self.trouble = "host" if reason(error.reason_code).kind == "outage" else "mailbox"
         failures = self._count(error.reason_code)
         back_off_s = pause_s(error, failures, self._tools.jitter())
         if error.reason_code == "oauth_unavailable" and failures < PROVIDER_PATIENCE:
@@ -225,3 +305,7 @@ class Watch:
 
     def _rest_s(self, seconds: float, fileno: int | None = None) -> Rest:
         return Rest(time.monotonic() + seconds, fileno)
+
+
+def _all_of(imap: Imap) -> Imap:
+    return imap.model_copy(update={"messages": "all"})

@@ -28,7 +28,8 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
 from postroom_fetcher.app import build
-from postroom_fetcher.opening import connector
+from postroom_fetcher.deadline import Patience
+from postroom_fetcher.opening import Tools, connector
 from postroom_fetcher.session import Session
 from postroom_fetcher.trust import Trust
 from tests.accounts import keep_accounts
@@ -108,7 +109,7 @@ class Mailroom:
 
     def connect(self, account: Account) -> Session:
         """A session of the test's own, made as the fetcher makes them."""
-        return connector(Trust(), self.credentials)(account)
+        return connector(Tools(Trust(), self.credentials))(account)
 
     @property
     def credentials(self) -> Credentials:
@@ -169,10 +170,10 @@ class Mailroom:
             raise AssertionError(f"{error}; it is {self.status(account)}") from None
 
     @contextmanager
-    def fetcher(self) -> Iterator[None]:
+    def fetcher(self, patience: Patience = Patience()) -> Iterator[None]:
         """A running fetcher."""
         with ExitStack() as stack:
-            parts = build(self.settings, stack)
+            parts = build(self.settings, stack, patience)
             with running(*parts.loops.values()):
                 yield
 

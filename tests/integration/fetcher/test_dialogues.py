@@ -16,7 +16,7 @@ from postroom.account import Account
 from postroom.credentials import AccessToken, Credential, Credentials, Password
 from postroom.errors import Misconfigured, PostroomError
 from postroom_fetcher.fault import Unavailable
-from postroom_fetcher.opening import connector
+from postroom_fetcher.opening import Tools, connector
 from postroom_fetcher.trust import Trust
 from tests.servers.certificates import Authority, Certificate
 
@@ -112,7 +112,8 @@ def _fault(
                 },
             }
         )
-        connect = connector(Trust(), _FixedCredentials(*(credentials or (Password(USER, SECRET),))))
+        found = _FixedCredentials(*(credentials or (Password(USER, SECRET),)))
+        connect = connector(Tools(Trust(), found))
         with pytest.raises(PostroomError) as caught:
             connect(account)
     assert SECRET not in str(caught.value)
