@@ -256,13 +256,13 @@ def _append(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]
     wrong = [flag for flag in command.flags if not _FLAG.fullmatch(flag)]
     if wrong:
         raise Permanent(f"flags: {wrong[0]!r} is no IMAP flag")
-    content = tools.spool.get(command.dataref)
 
     def append(session: Session) -> bool:
         into_folder(session, command.folder, lambda: _must_select(session, command.folder))
         if has_message_id(session, command.message_id):
             return True
-        session.append(command.folder, content, command.flags)
+        with tools.spool.reading(command.dataref) as (size_bytes, parts):
+            session.append(command.folder, size_bytes, parts, command.flags)
         return False
 
     return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, append)))]
