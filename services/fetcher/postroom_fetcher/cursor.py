@@ -5,13 +5,10 @@ A cursor says up to which UID a folder has been handed on, under one UIDVALIDITY
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postroom.account_servers import Imap
 from postroom_fetcher.response import Metadata
-
-WINDOW_UIDS = 50_000
-"""UIDs a search asks for at once: the answer, 11 bytes each, fits imaplib's line limit of 1,000,000."""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -25,13 +22,33 @@ class Selected:
     exists: int
 
 
+Gap = tuple[int, int]
+"""The first and the last UID of a range without mail, both inclusive."""
+
+
 @dataclass(frozen=True)
 class Cursor:
-    """Up to which UID a folder has been handed on, and when that was last written."""
+    """How far a folder has been handed on, and when that was last written.
+
+    Attributes:
+        last_uid: Every mail up to here that could be seen was dealt with.
+        since: Only mail from that day on, where a change of UIDVALIDITY made older mail look new.
+        settled_uid, marked_uid, marked_at, gaps: What may still appear below `last_uid`, see
+            `postroom_fetcher.gaps`.
+        scanned_after_uid, scanned_uid: The mails after the one up to the other were looked at for replies,
+            which were handed on; the others among them wait for their turn.
+    """
 
     uidvalidity: int
     last_uid: int
     updated_at: datetime.datetime
+    since: datetime.date | None = None
+    settled_uid: int = 0
+    marked_uid: int = 0
+    marked_at: datetime.datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    scanned_after_uid: int = 0
+    scanned_uid: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,27 +66,46 @@ def start(imap: Imap, selected: Selected, stored: Cursor | None, now: datetime.d
     A folder seen for the first time begins where the account's `since` says. One whose UIDVALIDITY changed
     begins anew; with `since: now` at the day before its last mail, so that its past stays past.
     """
-    since = imap.since if isinstance(imap.since, datetime.date) else None
+    given = imap.since if isinstance(imap.since, datetime.date) else None
     if stored is not None and stored.uidvalidity == selected.uidvalidity:
-        return Start(stored, fresh=False, since=since)
+        return Start(stored, fresh=False, since=given or stored.since)
+    highest = selected.uidnext - 1
     if imap.since != "now":
-        return Start(Cursor(selected.uidvalidity, 0, now), fresh=True, since=since)
+        return Start(_begin(selected, now, marked_uid=highest), fresh=True, since=given)
     if stored is None:
-        return Start(Cursor(selected.uidvalidity, selected.uidnext - 1, now), fresh=True, since=None)
+        cursor = _begin(selected, now, last_uid=highest, settled_uid=highest, marked_uid=highest)
+        return Start(cursor, fresh=True, since=None)
     # SEARCH SINCE knows days only, in the server's time zone.
     day_before = (stored.updated_at - datetime.timedelta(days=1)).date()
-    return Start(Cursor(selected.uidvalidity, 0, stored.updated_at), fresh=True, since=day_before)
+    cursor = _begin(selected, now, marked_uid=highest, since=day_before)
+    return Start(replace(cursor, updated_at=stored.updated_at), fresh=True, since=day_before)
 
 
-def windows(after_uid: int, uidnext: int, size: int = WINDOW_UIDS) -> Iterator[tuple[int, int]]:
-    """The UIDs after `after_uid` and before `uidnext` as windows (first, last), both inclusive, ascending."""
-    for first in range(after_uid + 1, uidnext, size):
-        yield first, min(first + size, uidnext) - 1
+def _begin(
+    selected: Selected,
+    now: datetime.datetime,
+    *,
+    last_uid: int = 0,
+    settled_uid: int = 0,
+    marked_uid: int,
+    since: datetime.date | None = None,
+) -> Cursor:
+    return Cursor(
+        selected.uidvalidity,
+        last_uid,
+        now,
+        since,
+        settled_uid=settled_uid,
+        marked_uid=marked_uid,
+        marked_at=now,
+        scanned_after_uid=last_uid,
+        scanned_uid=last_uid,
+    )
 
 
-def criteria(imap: Imap, window: tuple[int, int], since: datetime.date | None) -> str:
-    """The search for one window (RFC 9051, section 6.4.4)."""
-    keys = [f"UID {window[0]}:{window[1]}"]
+def criteria(imap: Imap, uids: str, since: datetime.date | None) -> str:
+    """The search among these UIDs (a UID set) for what the account reads (RFC 9051, section 6.4.4)."""
+    keys = [f"UID {uids}"]
     if imap.messages == "unread":
         keys.append("UNSEEN")
     if since is not None:

@@ -12,6 +12,10 @@ from postroom_fetcher.session import Session
 from postroom_fetcher.uid_set import uid_sets
 
 PART_BYTES = 256 * 1024
+LARGE_BYTES = 4 * PART_BYTES
+"""What a large mail needs: a part as it is read, put together and written."""
+SMALL_BYTES = 8 * 1024
+"""What each small one needs beside its bytes."""
 _REF = "spool:sha256:"
 
 
@@ -28,6 +32,13 @@ def download(session: Session, chunk: Chunk, spool: Spool, limits: Limits) -> li
     return [mail] if mail else []
 
 
+def memory_bytes(chunk: Chunk) -> int:
+    """How much memory the mails take until they are handed on. Large ones pass through in parts."""
+    if not chunk.inline:
+        return LARGE_BYTES
+    return sum(SMALL_BYTES + mail.size_bytes for mail in chunk.mails)
+
+
 def _small(session: Session, mails: Sequence[Metadata], spool: Spool, limits: Limits) -> list[Mail]:
     uids = [mail.uid for mail in mails]
     bodies = response.read_bodies(session.fetch(uids, response.BODY_ITEMS), uids)
@@ -38,13 +49,18 @@ def _small(session: Session, mails: Sequence[Metadata], spool: Spool, limits: Li
 
 def must_be_gone(session: Session, uids: Sequence[int]) -> None:
     """Raises Unavailable if one of the mails, which an answer lacked, is still in the folder."""
-    for uid_set in uid_sets(uids):
-        left = set(session.search(f"UID {uid_set}")) & set(uids)
-        if left:
-            raise Unavailable(
-                "incomplete_answer",
-                f"the server did not give the mail with UID {min(left)}, though it is in the folder",
-            )
+    left = still_there(session, uids)
+    if left:
+        raise Unavailable(
+            "incomplete_answer",
+            f"the server did not give the mail with UID {min(left)}, though it is in the folder",
+        )
+
+
+def still_there(session: Session, uids: Sequence[int]) -> set[int]:
+    """Which of the UIDs are in the folder."""
+    found = {uid for uid_set in uid_sets(uids) for uid in session.search(f"UID {uid_set}")}
+    return found & set(uids)
 
 
 def _spooled_if_large(mail: Mail, spool: Spool, limits: Limits) -> Mail:

@@ -1,63 +1,33 @@
-"""Hands on what is new in a folder: search, fetch, publish with confirms, and only then the cursor.
+"""Looks into folders and hands on what is new: search, fetch, publish with confirms, then the cursor.
 
-A crash at any point repeats at most what was published and not recorded, under the same message ids.
+In which order a look reads is in `turn`, how mails are handed on in `hand_on`.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import islice
-from typing import Literal, Protocol, Self
+from typing import Self
 
-from postroom import metrics
-from postroom.account import Account
-from postroom.account_servers import Imap
-from postroom.broker.publisher import Outgoing
 from postroom.clock import Clock, utc_now
-from postroom.errors import Misconfigured, Permanent, PostroomError, Transient
+from postroom.errors import PostroomError
 from postroom.spool import Spool
 from postroom_fetcher import cursor as cursors
-from postroom_fetcher import response
-from postroom_fetcher.cursor import Chunk, Cursor, Limits, Start
-from postroom_fetcher.download import download, must_be_gone
-from postroom_fetcher.lease import Lease
-from postroom_fetcher.mail import Mail, entry, lane, received
+from postroom_fetcher.allowance import UNLIMITED, Allowance
+from postroom_fetcher.budget import Budget, Reserved, kept_on_success
+from postroom_fetcher.cursor import Chunk, Cursor, Limits
+from postroom_fetcher.download import download, memory_bytes, still_there
+from postroom_fetcher.hand_on import HandOn, Publish, Visit, restored
+from postroom_fetcher.mail import Mail
 from postroom_fetcher.progress import Box, Progress
 from postroom_fetcher.session import Session
+from postroom_fetcher.turn import Looked, Turn
 
-logger = logging.getLogger(__name__)
+__all__ = ["Intake", "Looked", "Publish", "Visit"]
 
-Role = Literal["inbox", "sent"]
-
-METADATA_AT_ONCE = 500
-TURN_MAILS = 2_000
-"""After so many mails other mailboxes have their turn."""
-
-
-class Publish(Protocol):
-    """Publishes and returns when all is confirmed; `Publisher.publish`."""
-
-    def __call__(self, messages: Sequence[Outgoing], /) -> object:
-        """Raises Transient if a message was not confirmed."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One look into one folder: the inbox, or that of sent mail. `stopped` says that it shall end early."""
-
-    account: Account
-    imap: Imap
-    lease: Lease
-    stopped: Callable[[], bool]
-    folder: str
-    role: Role = "inbox"
-
-    @property
-    def box(self) -> Box:
-        """The folder that is read."""
-        return Box(self.account.name, self.folder)
+BUDGET_BYTES = 16 * 1024 * 1024
 
 
 class Intake:
@@ -72,7 +42,9 @@ class Intake:
         *,
         limits: Limits,
         shards: int,
+        budget: Budget | None = None,
         clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress = progress
         self._publish = publish
@@ -80,10 +52,13 @@ class Intake:
         self._executor = executor
         self._limits = limits
         self._shards = shards
+        self._budget = budget or Budget(BUDGET_BYTES)
         self._clock = clock
+        self._monotonic = monotonic
+        self._allowances = _Allowances(monotonic)
 
-    def look(self, session: Session, visit: Visit) -> bool:
-        """Hand on what is new; returns whether there may be more.
+    def look(self, session: Session, visit: Visit) -> Looked:
+        """Hand on what is new; returns when there will be more.
 
         Raises:
             Unavailable, Misconfigured: The mailbox cannot be read.
@@ -94,81 +69,121 @@ class Intake:
         start = cursors.start(visit.imap, selected, self._progress.cursor(visit.box), self._clock())
         if start.fresh:
             self._progress.advance(visit.lease, visit.box, start.cursor)
-        # What UIDVALIDITY made look new, and was handed on before.
-        relink = self._progress.has_other_past(visit.box, selected.uidvalidity)
-        taken = 0
+        hand_on = HandOn(
+            self._progress,
+            self._publish,
+            visit,
+            relink=self._progress.has_other_past(visit.box, selected.uidvalidity),
+            shards=self._shards,
+            clock=self._clock,
+        )
         with _OneAhead(self._executor) as ahead:
-            for chunk in self._chunks(session, visit, start, selected.uidnext):
-                if taken >= TURN_MAILS or visit.stopped():
-                    return True
-                mails = download(session, chunk, self._spool, self._limits)
-                after = replace(start.cursor, last_uid=chunk.mails[-1].uid)
-                ahead.submit(partial(self._hand_on, visit, mails, after, relink))
-                taken += len(mails)
-        return False
+            hands = _Hands(self, session, visit, hand_on, ahead, start.cursor)
+            turn = Turn(session, visit, start, selected, hands, self._limits, monotonic=self._monotonic)
+            looked = turn.run()
+        turn.settle(self._clock())
+        if turn.cursor != hands.recorded:
+            written_at = self._clock() if hands.taken else turn.cursor.updated_at
+            self._progress.advance(visit.lease, visit.box, replace(turn.cursor, updated_at=written_at))
+        return looked
 
-    def _chunks(self, session: Session, visit: Visit, start: Start, uidnext: int) -> Iterator[Chunk]:
-        for window in cursors.windows(start.cursor.last_uid, uidnext):
-            found = session.search(cursors.criteria(visit.imap, window, start.since))
-            for uids in _groups(cursors.within(found, window), METADATA_AT_ONCE):
-                answer = session.fetch(uids, response.METADATA_ITEMS)
-                metadata = response.read_metadata(answer, uids)
-                must_be_gone(session, sorted(set(uids) - {mail.uid for mail in metadata}))
-                yield from cursors.chunks(metadata, self._limits)
 
-    def _hand_on(self, visit: Visit, mails: Sequence[Mail], after: Cursor, relink: bool) -> None:
+class _Hands:
+    """Takes mails from a turn: download, then hand on while the next ones are downloaded."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        session: Session,
+        visit: Visit,
+        hand_on: HandOn,
+        ahead: "_OneAhead",
+        cursor: Cursor,
+    ) -> None:
+        self._intake = intake
+        self._session = session
+        self._visit = visit
+        self._hand_on = hand_on
+        self._ahead = ahead
+        self._uncounted = 0
+        self.recorded = cursor
+        self.taken = False
+
+    def known(self, uids: Sequence[int]) -> set[int]:
+        return self._intake._progress.handed_on(self._visit.box, self.recorded.uidvalidity, uids)
+
+    def take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:
+        intake = self._intake
+        reserved = intake._budget.reserve(memory_bytes(chunk))
+        with kept_on_success(reserved):
+            mails = download(self._session, chunk, intake._spool, intake._limits)
+            again = self._restored(mails)
+            self._ahead.submit(partial(self._step, mails, again, after, counts, reserved))
+        self._uncounted = len(mails) if counts else 0
+        self.recorded, self.taken = after, True
+
+    def room(self) -> int:
+        room = self._room() - self._uncounted
+        if room <= 0 and self._uncounted:
+            # Not all of them need have been new.
+            self._ahead.wait()
+            self._uncounted = 0
+            room = self._room()
+        return max(0, room)
+
+    def room_again_in_s(self) -> float:
+        return self._intake._allowances.ends_in_s(self._visit)
+
+    def _room(self) -> int:
+        return self._intake._allowances.room(self._visit)
+
+    def _restored(self, mails: Sequence[Mail]) -> frozenset[int]:
+        hashes = {mail.sha256 for mail in mails}
+        twins = self._intake._progress.same_contents(self._visit.box, self.recorded.uidvalidity, hashes)
+        return restored(mails, twins, partial(still_there, self._session)) if twins else frozenset()
+
+    def _step(
+        self, mails: Sequence[Mail], again: frozenset[int], after: Cursor, counts: bool, reserved: Reserved
+    ) -> None:
         try:
-            self._publish_and_record(visit, mails, after, relink)
-        except (Misconfigured, Permanent) as error:
-            # The broker's or the store's fault, not that of the account whose mail it is.
-            raise Transient(f"mail cannot be handed on: {error}") from error
+            new = self._hand_on(mails, again, after)
+            if counts:
+                self._intake._allowances.take(self._visit, new)
+        finally:
+            reserved.release()
 
-    def _publish_and_record(self, visit: Visit, mails: Sequence[Mail], after: Cursor, relink: bool) -> None:
-        now = self._clock()
-        new = self._new(visit.box, mails, after.uidvalidity) if relink else mails
-        with metrics.stage_duration.labels(stage="fetcher.hand_on").time():
-            entries = {id(mail): entry(mail, visit.box, after.uidvalidity) for mail in mails}
-            if new:
-                self._publish(
-                    [
-                        received(
-                            mail, entries[id(mail)].mail_id, visit.box, after.uidvalidity, now, self._shards
-                        )
-                        for mail in new
-                    ]
-                )
-            now_at = replace(after, updated_at=now)
-            self._progress.advance(visit.lease, visit.box, now_at, list(entries.values()))
-        for mail in new:
-            metrics.mails_fetched.labels(lane=lane(mail)).inc()
-        if new:
-            # A journey begins here: the mail's id is the correlation id of everything that follows from it.
-            logger.info(
-                "mails handed on",
-                extra={
-                    "account": visit.account.name,
-                    "folder": visit.box.folder,
-                    "correlation_ids": [entries[id(mail)].mail_id for mail in new],
-                },
-            )
 
-    def _new(self, box: Box, mails: Sequence[Mail], uidvalidity: int) -> list[Mail]:
-        known = self._progress.known_from_before(box, uidvalidity, (mail.sha256 for mail in mails))
-        new = []
-        for mail in mails:
-            if known[mail.sha256] > 0:
-                known[mail.sha256] -= 1
-            else:
-                new.append(mail)
-        if len(new) < len(mails):
-            logger.info("mails found again under another UIDVALIDITY", extra={"mails": len(mails) - len(new)})
-        return new
+class _Allowances:
+    """How much each folder may still hand on. Threads share it.
+
+    Only the inbox has a limit: mail in the folder for sent mail is not processed.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._by_box: dict[Box, Allowance] = {}
+
+    def room(self, visit: Visit) -> int:
+        return self._now(visit).room if visit.role == "inbox" else UNLIMITED
+
+    def take(self, visit: Visit, count: int) -> None:
+        with self._lock:
+            self._by_box[visit.box] = self._now(visit).taken(count)
+
+    def ends_in_s(self, visit: Visit) -> float:
+        return self._now(visit).ends_in_s(self._monotonic())
+
+    def _now(self, visit: Visit) -> Allowance:
+        now_s, imap = self._monotonic(), visit.imap
+        known = self._by_box.get(visit.box, Allowance(imap.count, imap.interval_s, now_s))
+        return known.at(now_s, imap.count, imap.interval_s)
 
 
 class _OneAhead:
     """Runs one step in another thread while the next is prepared; steps never overtake each other.
 
-    An error of a step comes out at the next `submit` or at the end. At the end no step is running.
+    An error of a step comes out at the next `submit` or `wait`, or at the end. At the end no step is running.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -177,27 +192,22 @@ class _OneAhead:
 
     def submit(self, step: Callable[[], None]) -> None:
         """Wait for the step before, then begin this one."""
-        self._wait()
+        self.wait()
         self._running = self._executor.submit(step)
+
+    def wait(self) -> None:
+        """Wait for the step that was begun last."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
-            self._wait()
+            self.wait()
         except PostroomError:
             if error is None:
                 raise
             # What ended the fetching is reported; what was not recorded comes again.
-
-    def _wait(self) -> None:
-        running, self._running = self._running, None
-        if running is not None:
-            running.result()
-
-
-def _groups(uids: Iterable[int], size: int) -> Iterator[list[int]]:
-    rest = iter(uids)
-    while group := list(islice(rest, size)):
-        yield group

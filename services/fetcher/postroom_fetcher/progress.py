@@ -234,4 +234,6 @@ def _write_cursor(connection: Connection, lease: Lease, box: Box, cursor: Cursor
         "updated_at": cursor.updated_at,
         **{name: getattr(cursor, name) for name in _POSITION},
     }
-    upsert(connection, fetch_cursors, [row], update=[name for name in row if name not in ("account", "folder")])
+    upsert(
+        connection, fetch_cursors, [row], update=[name for name in row if name not in ("account", "folder")]
+    )

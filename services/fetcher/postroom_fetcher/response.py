@@ -20,6 +20,14 @@ BODY_ITEMS = ("UID", "BODY.PEEK[]")
 MESSAGE_ID_ITEMS = ("UID", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 MAX_SIZE_BYTES = 2**63 - 1
 
+ADDRESSING_BYTES = 4096
+ADDRESSING_ITEMS = (
+    *METADATA_ITEMS,
+    "BODY.PEEK[HEADER.FIELDS (TO CC DELIVERED-TO X-ORIGINAL-TO ENVELOPE-TO REFERENCES IN-REPLY-TO SUBJECT)]"
+    f"<0.{ADDRESSING_BYTES}>",
+)
+"""What shows whether a mail is a reply to one of ours. Bounded: a stranger may name a million recipients."""
+
 _NUMBERS = re.compile(rb"[0-9]+")
 _TOKEN = re.compile(rb'[()]|"(?:[^"\\]|\\.)*"|\{[0-9]+\+?\}$|[^\s()"\[{]+(?:\[[^\]]*\](?:<[0-9]+>)?)?')
 _DATE = re.compile(
@@ -155,11 +163,18 @@ def read_head(answer: Answer, uid: int) -> bytes | None:
 
 def read_message_id(answer: Answer, uid: int) -> str:
     """The Message-ID in a header block that was fetched alone, unfolded; empty if there is none."""
-    for item, value in answer.get(uid, {}).items():
-        if item.startswith(b"BODY[HEADER.FIELDS") and value is not None:
-            _name, _colon, text = value.partition(b":")
-            return "".join(text.decode("utf-8", "replace").split())
-    return ""
+    _name, _colon, text = read_fields(answer, uid).partition(b":")
+    return "".join(text.decode("utf-8", "replace").split())
+
+
+def read_fields(answer: Answer, uid: int) -> bytes:
+    """The header fields that were fetched alone; empty if there are none."""
+    fields = (
+        value
+        for item, value in answer.get(uid, {}).items()
+        if item.startswith(b"BODY[HEADER.FIELDS") and value
+    )
+    return next(fields, b"")
 
 
 def read_date(text: bytes | None) -> datetime | None:

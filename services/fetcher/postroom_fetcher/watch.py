@@ -120,8 +120,8 @@ class Watch:
 
     @property
     def host(self) -> str:
-        """Where the mailbox is."""
-        return self._imap.host
+        """The server that the mailbox is on."""
+        return f"{self._imap.host}:{self._imap.port}"
 
     @property
     def retired(self) -> bool:

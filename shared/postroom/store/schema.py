@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -110,7 +111,9 @@ fetchers = Table(
     Column("expires_at", Moment, nullable=False),
 )
 
-# Fetcher: up to which UID a folder has been handed on.
+# Fetcher: up to which UID a folder has been handed on. Above `settled_uid` the UIDs in `gaps` had no mail yet;
+# `marked_uid` was the highest UID given out at `marked_at`. The headers of the UIDs after `scanned_after_uid`
+# up to `scanned_uid` were looked at for replies. `since_on`: older mail stays unread.
 fetch_cursors = Table(
     "fetch_cursors",
     metadata,
@@ -118,6 +121,13 @@ fetch_cursors = Table(
     Column("folder", String(1000), primary_key=True),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("last_uid", BigInteger, nullable=False),
+    Column("settled_uid", BigInteger, nullable=False),
+    Column("marked_uid", BigInteger, nullable=False),
+    Column("marked_at", Moment),
+    Column("gaps", Text, nullable=False),
+    Column("scanned_after_uid", BigInteger, nullable=False),
+    Column("scanned_uid", BigInteger, nullable=False),
+    Column("since_on", Date),
     Column("epoch", BigInteger, nullable=False),
     Column("updated_at", Moment, nullable=False),
 )
@@ -136,6 +146,7 @@ fetch_ledger = Table(
     Column("truncated", Boolean, nullable=False),
     # Of the header block as the server gave it: looked at again before a mail is removed.
     Column("header_sha256", String(64)),
+    Column("arrived_at", Moment),
     Column("fetched_at", Moment, nullable=False),
     Column("action", String(20)),
     Column("acted_at", Moment),

@@ -68,3 +68,10 @@ def upgrade() -> None:
     )
     op.add_column("fetch_ledger", sa.Column("header_sha256", sa.String(length=64), nullable=True))
     op.add_column("sends", sa.Column("content_sha256", sa.String(length=64), nullable=True))
+    op.add_column("fetch_ledger", sa.Column("arrived_at", Moment(), nullable=True))
+    for name in ("settled_uid", "marked_uid", "scanned_after_uid", "scanned_uid"):
+        number = sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+        op.add_column("fetch_cursors", number)
+    op.add_column("fetch_cursors", sa.Column("marked_at", Moment(), nullable=True))
+    op.add_column("fetch_cursors", sa.Column("gaps", sa.Text(), nullable=False, server_default=""))
+    op.add_column("fetch_cursors", sa.Column("since_on", sa.Date(), nullable=True))
