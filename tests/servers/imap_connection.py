@@ -93,6 +93,10 @@ class Hooks:
         """Ask no hook any more."""
         self._rules.pop(name, None)
 
+    def clear(self) -> None:
+        """Ask no hook about anything any more."""
+        self._rules.clear()
+
     def ask(self, command: Command, connection: Connection) -> Steps | None:
         """What the hook for the command says, else that for all commands (`*`)."""
         for name in (command.name, "*"):

@@ -159,6 +159,10 @@ class ImapScript:
         """Forget the rules for a command."""
         self._hooks.off(name)
 
+    def behave(self) -> None:
+        """Forget the rules for all commands; what is under way goes on."""
+        self._hooks.clear()
+
     def hang_up(self, *, farewell: bytes = b"", reset: bool = False) -> None:
         """End all connections, after these bytes, by FIN or RST."""
         self._in_thread(self._hang_up(farewell, reset=reset))

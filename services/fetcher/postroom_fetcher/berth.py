@@ -138,7 +138,8 @@ class Berths:
         with self._changed:
             insort(self._lines.setdefault(waiter.host, []), waiter)
             metrics.imap_waiting.inc()
-            calls = self._serve(waiter.host)
+            # It need not be woken for what it gets at once.
+            calls = [served.wake for served in self._serve(waiter.host) if served is not waiter]
             if waiter.granted is None:
                 calls += self._ask_back(waiter)
         for call in calls:
@@ -151,8 +152,8 @@ class Berths:
         if not line:
             del self._lines[waiter.host]
 
-    def _serve(self, host: str) -> list[Callable[[], None]]:
-        """Give permits to those in line for whom there is room; returns their calls."""
+    def _serve(self, host: str) -> list["_Waiter"]:
+        """Give permits to those in line for whom there is room; returns them."""
         served = []
         for waiter in self._lines.get(host, ()):
             if self._open[host, ""] >= self._per_host:
@@ -160,7 +161,7 @@ class Berths:
             if waiter.granted is None and self._has_room(waiter):
                 self._count(waiter.host, waiter.account, waiter.kind, 1)
                 waiter.granted = _Permit(self, waiter.host, waiter.account, waiter.kind)
-                served.append(waiter.wake)
+                served.append(waiter)
         return served
 
     def _has_room(self, waiter: "_Waiter") -> bool:
@@ -212,9 +213,9 @@ class Berths:
         with self._changed:
             self.use(permit)
             self._count(permit.host, permit.account, permit.kind, -1)
-            calls = self._serve(permit.host)
-        for call in calls:
-            call()
+            served = self._serve(permit.host)
+        for waiter in served:
+            waiter.wake()
 
 
 class _Waiter:

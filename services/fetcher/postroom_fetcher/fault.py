@@ -17,6 +17,7 @@
 """
 
 import imaplib
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -158,8 +159,8 @@ def _tls_error(place: Place, doing: str, error: ssl.SSLError) -> PostroomError:
     )
 
 
-_NO_IMAP = "unexpected response"
-"""So imaplib begins when it ends a connection on which no IMAP is spoken."""
+_NO_IMAP = re.compile("unexpected (tagged )?response: ")
+"""What imaplib says when it ends a connection on which no IMAP is spoken."""
 
 
 def imap_error(place: Place, doing: str, error: Exception) -> PostroomError:
@@ -167,15 +168,23 @@ def imap_error(place: Place, doing: str, error: Exception) -> PostroomError:
     said = quoted(error)
     if isinstance(error, imaplib.IMAP4.readonly):
         return Refused(f"{place} allows only reading {place.folder!r}", "READ-ONLY")
-    if isinstance(error, imaplib.IMAP4.abort) and not said.startswith(_NO_IMAP):
+    if _is_end(doing, error, said):
         sentence = f"{place} ended the connection during {doing}: {said}"
         return throttled(sentence, said) if is_busy(said) else Unavailable("disconnected", sentence)
-    no_imap = isinstance(error, ProtocolError | imaplib.IMAP4.abort)
+    # The greeting is no answer to a command that could be refused.
+    no_imap = isinstance(error, ProtocolError | imaplib.IMAP4.abort) or doing == CONNECT
     if no_imap or not isinstance(error, imaplib.IMAP4.error):
         return Unavailable("protocol_error", f"{place} answered {doing} with what is no IMAP: {said}")
     if is_busy(said):
         return throttled(f"{place} cannot do {doing} at the moment: {said}", said)
     return Refused(f"{place} refused {doing}: {said}", response_code(said))
+
+
+def _is_end(doing: str, error: Exception, said: str) -> bool:
+    """Whether the server ended the connection, with or without a farewell."""
+    if doing == CONNECT and said.startswith("* BYE"):
+        return True
+    return isinstance(error, imaplib.IMAP4.abort) and _NO_IMAP.search(said) is None
 
 
 def folder_missing(place: Place, error: Refused) -> Misconfigured:

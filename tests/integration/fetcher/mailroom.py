@@ -28,7 +28,7 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
 from postroom_fetcher.app import build
-from postroom_fetcher.deadline import Patience
+from postroom_fetcher.deadline import PATIENCE, Patience
 from postroom_fetcher.opening import Tools, connector
 from postroom_fetcher.session import Session
 from postroom_fetcher.trust import Trust
@@ -64,6 +64,7 @@ def entry(name: str, dovecot: Dovecot, user: User, **imap: Any) -> dict[str, Any
         "user": user.user,
         "since": "beginning",
         "interval": "1h",
+        "count": 100_000,
     }
     return {"name": name, "address": user.user, "imap": {**server, **imap}}
 
@@ -170,7 +171,7 @@ class Mailroom:
             raise AssertionError(f"{error}; it is {self.status(account)}") from None
 
     @contextmanager
-    def fetcher(self, patience: Patience = Patience()) -> Iterator[None]:
+    def fetcher(self, patience: Patience = PATIENCE) -> Iterator[None]:
         """A running fetcher."""
         with ExitStack() as stack:
             parts = build(self.settings, stack, patience)
