@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, dict[str, Any]] = {
     "moved": {},
     "appended": {},
     "recreated": {"folder": "Work"},
+    "writes": {},
 }
 """An account for each test, with what its settings have of their own."""
 SITES: Mapping[str, Callable[[pytest.FixtureRequest], Site]] = {
@@ -139,6 +140,8 @@ def _fill(place: Place, account: str) -> None:
         client.append(box.folder, mail(2), (), LONG_AGO)
         for number in range(3, COUNT + 1):
             client.append(box.folder, mail(number))
+        if account == "writes":
+            client.append("Sent", mail(9), ["\\Seen"])
 
 
 def numbers(mails: list[MailReceived]) -> list[bytes | None]:
@@ -243,6 +246,15 @@ def test_the_folders_are_listed_with_the_one_for_sent_mail(place: Place) -> None
     listed = place.room.answer(place.room.send(AccountFolders(account="plain")))
     assert place.boxes["plain"].folder in {folder.name for folder in listed.folders}
     assert (listed.sent_folder, listed.sent_rule) == ("Sent", place.site.sent_rule)
+
+
+def test_mail_that_was_sent_from_elsewhere_is_handed_on_as_such(place: Place) -> None:
+    def sent() -> list[MailReceived]:
+        return [each for each in place.room.mails("writes") if each.role == "sent"]
+
+    (found,) = wait_until(sent, 20, "the mail in the folder for sent mail")
+    assert (found.folder, found.lane, found.content) == ("Sent", "inbox", mail(9))
+    assert set(place.mails("writes", "Sent")) == {found.uid}
 
 
 def test_a_mailbox_passes_its_test(place: Place) -> None:
