@@ -46,15 +46,11 @@ class Results:
             logger.warning(
                 "mail not delivered", extra={**extra, "send_id": message.send_id, "reason": message.reason}
             )
-        elif isinstance(message, MailboxDone) and message.refused:
+        elif isinstance(message, MailboxDone) and (message.refused or message.changed):
+            reason = message.refused or f"not the mails that were handed on: UIDs {message.changed[:20]}"
             logger.warning(
                 "mailbox command refused",
-                extra={
-                    **extra,
-                    "account": message.account,
-                    "action": message.action,
-                    "reason": message.refused,
-                },
+                extra={**extra, "account": message.account, "action": message.action, "reason": reason},
             )
 
 
