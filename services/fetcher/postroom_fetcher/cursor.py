@@ -125,7 +125,7 @@ class Limits:
     inline_bytes: int
     max_size_bytes: int
     chunk_mails: int = 100
-    chunk_bytes: int = 4 * 1024 * 1024
+    chunk_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class _Hands:
         self.taken = False
 
     def known(self, uids: Sequence[int]) -> set[int]:
+        # What is being handed on is not in the ledger yet.
+        self._ahead.wait()
         return self._intake._progress.handed_on(self._visit.box, self.recorded.uidvalidity, uids)
 
     def take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:

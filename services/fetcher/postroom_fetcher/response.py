@@ -80,13 +80,19 @@ def read_fetch(parts: Iterable[object]) -> Answer:
     return answer
 
 
-class _Literal(bytes):
-    """What came as a literal: bytes of the mail, whatever they look like."""
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    """What came as a literal: bytes of the mail, whatever they look like. Not copied: they may be many."""
+
+    data: bytes
 
 
-def _responses(parts: Iterable[object]) -> Iterator[list[bytes]]:
+_Token = bytes | _Literal
+
+
+def _responses(parts: Iterable[object]) -> Iterator[list[_Token]]:
     """The tokens of each response; one ends with a line that has no literal after it."""
-    tokens: list[bytes] = []
+    tokens: list[_Token] = []
     for part in parts:
         if isinstance(part, tuple):
             tokens += _TOKEN.findall(part[0])
@@ -97,21 +103,23 @@ def _responses(parts: Iterable[object]) -> Iterator[list[bytes]]:
             tokens = []
 
 
-def _items(tokens: Sequence[bytes]) -> dict[bytes, bytes | None]:
+def _items(tokens: Sequence[_Token]) -> dict[bytes, bytes | None]:
     """Names and values in `n (name value name value)`; what does not follow that form ends it."""
     items: dict[bytes, bytes | None] = {}
     rest = iter(tokens[2:])
     for name in rest:
-        if name == b")" or isinstance(name, _Literal):
+        if isinstance(name, _Literal) or name == b")":
             break
         items[name.upper()] = _value(rest)
     return items
 
 
-def _value(rest: Iterator[bytes]) -> bytes | None:
+def _value(rest: Iterator[_Token]) -> bytes | None:
     token = next(rest, None)
-    if token is None or isinstance(token, _Literal):
-        return token
+    if token is None:
+        return None
+    if isinstance(token, _Literal):
+        return token.data
     if token == b"(":
         _skip_list(rest)
         return None
@@ -120,7 +128,7 @@ def _value(rest: Iterator[bytes]) -> bytes | None:
     return None if token.upper() == b"NIL" else token
 
 
-def _skip_list(rest: Iterator[bytes]) -> None:
+def _skip_list(rest: Iterator[_Token]) -> None:
     depth = 1
     for token in rest:
         if not isinstance(token, _Literal):
