@@ -10,6 +10,7 @@ import pytest
 
 from postroom.clock import utc_now
 from postroom.messages import MailFailed, MailSent, MailUncertain
+from postroom.own_mail import content_sha256
 from postroom_sender.patience import Patience
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import QUICK, TOKEN, Post, Sendroom, approval, entry
@@ -31,7 +32,12 @@ def test_a_request_arrives_as_it_was_written(post: Post) -> None:
     assert "> ." in text.get_content().splitlines()
     assert sent.message_id == read["Message-ID"]
     assert (sent.attempts, sent.send_id) == (1, post.approval(1).id)
-    assert post.row(post.approval(1).id).state == "sent"
+    row = post.row(post.approval(1).id)
+    assert (row.state, row.message_id, row.content_sha256) == (
+        "sent",
+        read["Message-ID"],
+        content_sha256(b"Received: here\r\n" + mail.content),
+    )
 
 
 def test_a_connection_is_used_for_many_mails(post: Post) -> None:
