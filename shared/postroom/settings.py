@@ -77,6 +77,10 @@ class Settings(BaseSettings):
         description="How many connections one fetcher has to one IMAP host at most; mailboxes take turns "
         "beyond it. 0: no limit.",
     )
+    fetch_budget_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
+        8 * 1024 * 1024,
+        description="Bytes of mail that a fetcher has in memory at once, of all mailboxes together.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         100, description="How many messages are handled in one transaction at most."
     )

@@ -27,6 +27,7 @@ from postroom.store.outbox import OutboxRelay
 from postroom.topology import fetcher_commands
 from postroom_fetcher import command, opening, watch
 from postroom_fetcher.berth import Berths, Permit
+from postroom_fetcher.budget import Budget
 from postroom_fetcher.charge import Charge
 from postroom_fetcher.cursor import Limits
 from postroom_fetcher.deadline import PATIENCE, Patience
@@ -79,6 +80,7 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
         _pool(stack, HAND_ON_THREADS, "hand-on"),
         limits=Limits(settings.inline_limit_bytes, settings.max_size_bytes),
         shards=settings.shards,
+        budget=Budget(settings.fetch_budget_bytes),
     )
 
     def watch_account(account: Account, lease: Lease) -> Watch:

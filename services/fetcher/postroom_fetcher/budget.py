@@ -31,6 +31,11 @@ class Budget:
         """How much is given out."""
         return self._used_bytes
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
     def reserve(self, size_bytes: int) -> Reserved:
         """Wait for so many bytes. Whoever has some must be able to give them back without asking for more."""
         ticket = object()
