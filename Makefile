@@ -9,10 +9,10 @@ TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/e2e
 TEST_PROCESSES ?= 3
 UV ?= $(shell command -v uv)
 
-.PHONY: help run demo test unit lint types asyncapi bench containers lock clean
+.PHONY: help run demo test unit lint types asyncapi bench bench-watching containers lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 run: .venv/run.stamp ## Run the pipeline (POSTROOM_ACCOUNTS=accounts.yaml for real mailboxes)
 	@$(call interruptible,$(BIN)/postroom up)
@@ -40,6 +40,9 @@ asyncapi: .venv/run.stamp ## Write the AsyncAPI document and the reference pages
 
 bench: .venv/test.stamp ## Measure the whole way, beside a straightforward pipeline
 	$(BIN)/python -m tests.benchmarks
+
+bench-watching: .venv/test.stamp ## Measure what 2,000 watched mailboxes cost, over TLS
+	$(BIN)/python -m tests.benchmarks.watching
 
 containers: .venv/test.stamp ## Build the image and play the round trip through the compose file
 	$(BIN)/python -m tests.containers

@@ -38,6 +38,7 @@ class Accounts:
         self._lock = threading.Lock()
         self._configuration = Configuration({}, revision=-1)
         self._by_name: Mapping[str, Account] = {}
+        self._stamps: Mapping[str, str] = {}
         self.refresh()
 
     def get(self, name: str) -> Account | None:
@@ -52,13 +53,24 @@ class Accounts:
         """Look for changes; returns whether the accounts are other ones now. Raises Transient."""
         with self._lock:
             with self._store.read() as connection:
-                if stored.revision(connection) != self._configuration.revision:
+                before = self._configuration
+                if stored.revision(connection) != before.revision:
                     self._configuration = stored.read(connection)
                     for name, why in self._configuration.broken.items():
                         logger.error(
                             "an account's record is not understood", extra={"account": name, "error": why}
                         )
-            fresh = {name: self._effective(each) for name, each in self._configuration.accounts.items()}
+            accounts = self._configuration.accounts
+            stamps = {name: self._stamp(each) for name, each in accounts.items()}
+            # With thousands of accounts it counts, every other second, to make only those anew that changed.
+            same = self._by_name if self._configuration is before else {}
+            fresh = {
+                name: same[name]
+                if name in same and stamp == self._stamps[name]
+                else accounts[name].effective(self._configuration.system_smtp, stamp)
+                for name, stamp in stamps.items()
+            }
+            self._stamps = stamps
             # Replaced as a whole, so that readers need no lock.
             changed = fresh != self._by_name
             self._by_name = fresh
@@ -66,13 +78,13 @@ class Accounts:
                 logger.info("accounts read again", extra={"accounts": len(fresh)})
             return changed
 
-    def _effective(self, account: Account) -> Account:
+    def _stamp(self, account: Account) -> str:
         stamp = self._secrets.stamp(account.secret_references().values()) if self._secrets else ""
         # A new sign-in is a new secret; a refresh is not.
         signed_in = self._configuration.signed_in.get(account.name)
         if self._secrets and signed_in:
             stamp = f"{stamp};{signed_in.isoformat()}"
-        return account.effective(self._configuration.system_smtp, stamp)
+        return stamp
 
 
 class AccountsLoop:

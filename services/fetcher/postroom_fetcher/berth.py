@@ -103,6 +103,7 @@ class Berths:
             self._stand_in_line(waiter)
         with self._changed:
             if waiter.granted is None:
+                waiter.asleep = True
                 raise InLine(f"{account.name} waits for a connection to {waiter.host}")
             self._leave_line(waiter)
             return waiter.granted
@@ -116,6 +117,11 @@ class Berths:
             self._leave_line(waiter)
         if waiter.granted is not None:
             waiter.granted.give_back()
+
+    def waiting(self) -> int:
+        """How many wait."""
+        with self._changed:
+            return sum(each.granted is None for line in self._lines.values() for each in line)
 
     def _watcher(self, account: Account) -> "_Waiter | None":
         assert account.imap is not None
@@ -138,8 +144,7 @@ class Berths:
         with self._changed:
             insort(self._lines.setdefault(waiter.host, []), waiter)
             metrics.imap_waiting.inc()
-            # It need not be woken for what it gets at once.
-            calls = [served.wake for served in self._serve(waiter.host) if served is not waiter]
+            calls = self._serve(waiter.host)
             if waiter.granted is None:
                 calls += self._ask_back(waiter)
         for call in calls:
@@ -152,8 +157,8 @@ class Berths:
         if not line:
             del self._lines[waiter.host]
 
-    def _serve(self, host: str) -> list["_Waiter"]:
-        """Give permits to those in line for whom there is room; returns them."""
+    def _serve(self, host: str) -> list[Callable[[], None]]:
+        """Give permits to those in line for whom there is room; returns the calls that wake them."""
         served = []
         for waiter in self._lines.get(host, ()):
             if self._open[host, ""] >= self._per_host:
@@ -161,7 +166,8 @@ class Berths:
             if waiter.granted is None and self._has_room(waiter):
                 self._count(waiter.host, waiter.account, waiter.kind, 1)
                 waiter.granted = _Permit(self, waiter.host, waiter.account, waiter.kind)
-                served.append(waiter)
+                if waiter.asleep:
+                    served.append(waiter.wake)
         return served
 
     def _has_room(self, waiter: "_Waiter") -> bool:
@@ -213,15 +219,15 @@ class Berths:
         with self._changed:
             self.use(permit)
             self._count(permit.host, permit.account, permit.kind, -1)
-            served = self._serve(permit.host)
-        for waiter in served:
-            waiter.wake()
+            calls = self._serve(permit.host)
+        for call in calls:
+            call()
 
 
 class _Waiter:
-    """Somebody in line; `granted` is kept ready once there is room."""
+    """Somebody in line; `granted` is kept ready once there is room. One `asleep` is woken for it."""
 
-    __slots__ = ("account", "granted", "host", "kind", "most", "place", "wake")
+    __slots__ = ("account", "asleep", "granted", "host", "kind", "most", "place", "wake")
 
     def __init__(
         self,
@@ -238,6 +244,7 @@ class _Waiter:
         self.kind = kind
         self.most = most
         self.wake = wake
+        self.asleep = kind == "command"
         self.granted: _Permit | None = None
 
     def __lt__(self, other: "_Waiter") -> bool:

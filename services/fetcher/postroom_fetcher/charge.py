@@ -1,5 +1,7 @@
 """Which mailboxes are this process's own: those of the accounts in the shards that it holds."""
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -24,8 +26,12 @@ _WITHOUT: Mapping[str, object] = {
 """What reading needs nothing of: if it changes, the mailbox keeps its connection."""
 
 
+TELL_AGAIN_S = 60.0
+"""What did not change is told this often: it costs with thousands of accounts."""
+
+
 class Charge:
-    """Accounts and leases put together."""
+    """Accounts and leases put together. Threads may share it."""
 
     def __init__(
         self, accounts: Accounts, held: Callable[[], Mapping[int, Lease]], shards: int, board: StatusBoard
@@ -35,12 +41,18 @@ class Charge:
         self._shards = shards
         self._board = board
         self._warned: set[str] = set()
+        self._told: tuple[object, float] = (None, 0.0)
+        self._lock = threading.Lock()
+        self._known: tuple[tuple[Account, ...], Mapping[str, Account]] = ((), {})
 
     def tell(self) -> bool:
         """Report what no watch reports: who is disabled, who has no mailbox (any more), and warnings.
 
         Never asks to be called again at once. Raises Transient.
         """
+        state = self._accounts.all(), frozenset(self._held())
+        if state == self._told[0] and time.monotonic() - self._told[1] < TELL_AGAIN_S:
+            return False
         mine = self._mine()
         boxes = {account.name for account in mine if account.imap is not None}
         self._board.keep(boxes)
@@ -49,6 +61,7 @@ class Charge:
             if account.name in boxes and not account.enabled:
                 self._board.report(account.name, disabled(account.name))
         self._warn({account.name: len(account.warnings()) for account in mine})
+        self._told = (state, time.monotonic())
         return False
 
     def _warn(self, warnings: Mapping[str, int]) -> None:
@@ -66,20 +79,21 @@ class Charge:
     def wanted(self) -> Mapping[str, tuple[Account, Lease]]:
         """The mailboxes to watch, each with the lease that allows it, by account name."""
         held = self._held()
-        shards = {account.name: shard_of(account.name, self._shards) for account in self._with_mailbox()}
+        accounts = self.accounts()
+        shards = {name: shard_of(name, self._shards) for name in accounts}
         return {
-            account.name: (account, held[shards[account.name]])
-            for account in self._with_mailbox()
-            if account.enabled and shards[account.name] in held
+            name: (account, held[shards[name]]) for name, account in accounts.items() if shards[name] in held
         }
 
     def accounts(self) -> Mapping[str, Account]:
         """The enabled accounts with a mailbox, by name."""
-        return {account.name: account for account in self._with_mailbox() if account.enabled}
-
-    def _with_mailbox(self) -> list[Account]:
-        return [
-            account.model_copy(update=_WITHOUT)
-            for account in self._accounts.all()
-            if account.imap is not None
-        ]
+        accounts = self._accounts.all()
+        with self._lock:
+            if accounts != self._known[0]:
+                known = {
+                    account.name: account.model_copy(update=_WITHOUT)
+                    for account in accounts
+                    if account.imap is not None and account.enabled
+                }
+                self._known = accounts, known
+            return self._known[1]
