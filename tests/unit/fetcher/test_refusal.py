@@ -7,7 +7,7 @@ import pytest
 from postroom.account_reason import REASONS
 from postroom.errors import Misconfigured
 from postroom_fetcher.fault import Place, Unavailable, sign_in_error
-from postroom_fetcher.refusal import SIGN_IN_CODES, SIGN_IN_WORDS, sign_in_reason
+from postroom_fetcher.refusal import SIGN_IN_CODES, SIGN_IN_WORDS, is_busy, sign_in_reason, suggested_wait_s
 
 PLACE = Place("imap.example.org", 993)
 
@@ -47,3 +47,28 @@ def test_the_code_or_the_words_of_a_refusal_say_who_has_to_act(said: str, code: 
 
 def test_every_meaning_of_a_refusal_has_its_advice() -> None:
     assert {*SIGN_IN_CODES.values(), *SIGN_IN_WORDS.values()} <= set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("said", "wait_s"),
+    [
+        ("[THROTTLED] Request is throttled. Suggested Backoff Time: 299999 milliseconds", 299.999),
+        ("Request is throttled. Suggested Backoff Time: 5000 Milliseconds", 5.0),
+        ("[UNAVAILABLE] Server busy, try again in 10 minutes", 600.0),
+        ("[LIMIT] Too many connections, please try again after 30 seconds", 30.0),
+        ("[INUSE] retry in 45 s", 45.0),
+        ("[UNAVAILABLE] Please wait 5 min", 300.0),
+        ("rate limit exceeded. Retry-After: 90", 90.0),
+        ("Your account is temporarily locked for 2 hours", 3600.0),
+        ("try again in 99999999 hours", 3600.0),
+        ("Too many simultaneous connections. (Failure)", None),
+        ("[UNAVAILABLE] Try again later", None),
+        ("Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)", None),
+    ],
+)
+def test_the_wait_that_a_busy_server_suggests_is_kept(said: str, wait_s: float | None) -> None:
+    assert is_busy(said)
+    assert suggested_wait_s(said) == wait_s
+    error = sign_in_error(PLACE, said)
+    assert isinstance(error, Unavailable)
+    assert error.retry_after_s == wait_s
