@@ -205,8 +205,11 @@ def header_block(content: bytes) -> bytes:
     """The header lines at the beginning of a mail, without the empty line that ends them."""
     if content.startswith((b"\r\n", b"\n")):
         return b""
-    ends = [end for end in (content.find(b"\r\n\r\n"), content.find(b"\n\n")) if end >= 0]
-    return content[: min(ends)] if ends else content
+    end = content.find(b"\r\n\r\n")
+    # Only before that: the text may be long, and have no such place.
+    earlier = content.find(b"\n\n", 0, end if end >= 0 else len(content))
+    end = earlier if earlier >= 0 else end
+    return content[:end] if end >= 0 else content
 
 
 def _number(items: Items, name: bytes, most: int) -> int | None:
