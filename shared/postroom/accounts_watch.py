@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from postroom.account import Account
 from postroom.broker.connection import back_off
 from postroom.errors import Misconfigured, PostroomError, Transient
 from postroom.messages import AccountsChanged
-from postroom.secret import Secrets
+from postroom.secret import Secrets, file_of, look
 from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
 from postroom.store.engine import Store
@@ -19,6 +20,14 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.5
 """How often the store is asked at least, broadcast or not: changes are noticed within two seconds."""
+
+
+@dataclass
+class _File:
+    """A file with a secret: how it was when it was looked at last, and the accounts that refer to it."""
+
+    seen: object
+    accounts: set[str] = field(default_factory=set)
 
 
 class Accounts:
@@ -38,7 +47,7 @@ class Accounts:
         self._lock = threading.Lock()
         self._configuration = Configuration({}, revision=-1)
         self._by_name: Mapping[str, Account] = {}
-        self._stamps: Mapping[str, str] = {}
+        self._files: dict[str, _File] = {}
         self.refresh()
 
     def get(self, name: str) -> Account | None:
@@ -50,27 +59,26 @@ class Accounts:
         return tuple(self._by_name.values())
 
     def refresh(self) -> bool:
-        """Look for changes; returns whether the accounts are other ones now. Raises Transient."""
+        """Look for changes; returns whether the accounts are other ones now. Raises Transient.
+
+        Without a change it takes one query, and a look at each file that has a secret.
+        """
         with self._lock:
             with self._store.read() as connection:
-                before = self._configuration
-                if stored.revision(connection) != before.revision:
+                is_new = stored.revision(connection) != self._configuration.revision
+                if is_new:
                     self._configuration = stored.read(connection)
-                    for name, why in self._configuration.broken.items():
-                        logger.error(
-                            "an account's record is not understood", extra={"account": name, "error": why}
-                        )
+                    self._complain()
             accounts = self._configuration.accounts
-            stamps = {name: self._stamp(each) for name, each in accounts.items()}
-            # With thousands of accounts it counts, every other second, to make only those anew that changed.
-            same = self._by_name if self._configuration is before else {}
+            names = accounts.keys() if is_new else self._whose_files_changed()
+            if is_new:
+                self._files = self._look_at_files()
+            if not is_new and not names:
+                return False
             fresh = {
-                name: same[name]
-                if name in same and stamp == self._stamps[name]
-                else accounts[name].effective(self._configuration.system_smtp, stamp)
-                for name, stamp in stamps.items()
+                name: self._effective(each) if name in names else self._by_name[name]
+                for name, each in accounts.items()
             }
-            self._stamps = stamps
             # Replaced as a whole, so that readers need no lock.
             changed = fresh != self._by_name
             self._by_name = fresh
@@ -78,8 +86,38 @@ class Accounts:
                 logger.info("accounts read again", extra={"accounts": len(fresh)})
             return changed
 
+    def _complain(self) -> None:
+        for name, why in self._configuration.broken.items():
+            logger.error("an account's record is not understood", extra={"account": name, "error": why})
+
+    def _look_at_files(self) -> dict[str, _File]:
+        """The files with secrets as they are now, before they are read."""
+        files: dict[str, _File] = {}
+        for name, account in self._configuration.accounts.items():
+            for reference in self._references(account):
+                if path := file_of(reference):
+                    files.setdefault(path, _File(look(path))).accounts.add(name)
+        return files
+
+    def _whose_files_changed(self) -> set[str]:
+        names: set[str] = set()
+        for path, file in self._files.items():
+            if (seen := look(path)) != file.seen:
+                file.seen = seen
+                names |= file.accounts
+        return names
+
+    def _effective(self, account: Account) -> Account:
+        return account.effective(self._configuration.system_smtp, self._stamp(account))
+
+    def _references(self, account: Account) -> Collection[str]:
+        """Those of the account's secrets and of the system's SMTP, if it uses that."""
+        if self._secrets is None:
+            return ()
+        return account.effective(self._configuration.system_smtp).secret_references().values()
+
     def _stamp(self, account: Account) -> str:
-        stamp = self._secrets.stamp(account.secret_references().values()) if self._secrets else ""
+        stamp = self._secrets.stamp(self._references(account)) if self._secrets else ""
         # A new sign-in is a new secret; a refresh is not.
         signed_in = self._configuration.signed_in.get(account.name)
         if self._secrets and signed_in:

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from postroom import generated, metrics
 from postroom.account import Account
 from postroom.account_oauth import OAuth
-from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.account_reason import MAX_SIGN_IN_TRIES, REASONS
+from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
 from postroom.messages import (

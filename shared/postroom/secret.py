@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,8 +21,6 @@ class Secrets:
     def __init__(self, store: Store, box: SecretBox) -> None:
         self._store = store
         self._box = box
-        self._lock = threading.Lock()
-        self._file_stamps: dict[str, tuple[object, str]] = {}
 
     def read(self, reference: str) -> str:
         """The secret behind a reference; a final line end in a file is not part of it.
@@ -36,12 +33,12 @@ class Secrets:
         return _usable(reference, self._value(reference))
 
     def stamp(self, references: Iterable[str]) -> str:
-        """Tells one state of these secrets from the next. Files are read only when they have changed.
+        """Tells one state of these secrets from the next.
 
         Raises:
             Transient: the store does not answer.
         """
-        return ",".join(self._stamp(reference) for reference in references)
+        return ",".join(self._stamp_of(reference) for reference in references)
 
     def _value(self, reference: str) -> str:
         return self._from_store(reference) if stored_name(reference) else from_outside(reference)
@@ -58,20 +55,6 @@ class Secrets:
                 f"run `postroom accounts set-secret {account} {field}`",
             )
         return self._box.open(name, sealed)
-
-    def _stamp(self, reference: str) -> str:
-        kind, _, name = reference.partition(":")
-        if kind != "file":
-            return self._stamp_of(reference)
-        seen = _look(name)
-        with self._lock:
-            known = self._file_stamps.get(name)
-        if known is not None and known[0] == seen:
-            return known[1]
-        found = self._stamp_of(reference)
-        with self._lock:
-            self._file_stamps[name] = (seen, found)
-        return found
 
     def _stamp_of(self, reference: str) -> str:
         try:
@@ -107,7 +90,14 @@ def checked(what: str, value: str) -> str:
     return value
 
 
-def _look(name: str) -> object:
+def file_of(reference: str) -> str | None:
+    """The file that a reference names; None if it is of another kind."""
+    kind, _, name = reference.partition(":")
+    return name if kind == "file" else None
+
+
+def look(name: str) -> object:
+    """What tells a changed file from an unchanged one; None if there is none."""
     try:
         stat = Path(name).stat()
     except OSError:

@@ -111,9 +111,9 @@ fetchers = Table(
     Column("expires_at", Moment, nullable=False),
 )
 
-# Fetcher: up to which UID a folder has been handed on. Above `settled_uid` the UIDs in `gaps` had no mail yet;
-# `marked_uid` was the highest UID given out at `marked_at`. The headers of the UIDs after `scanned_after_uid`
-# up to `scanned_uid` were looked at for replies. `since_on`: older mail stays unread.
+# Fetcher: up to which UID a folder has been handed on. Above `settled_uid` the UIDs in `gaps` had no mail
+# yet; `marked_uid` was the highest UID given out at `marked_at`. The headers of the UIDs after
+# `scanned_after_uid` up to `scanned_uid` were looked at for replies. `since_on`: older mail stays unread.
 fetch_cursors = Table(
     "fetch_cursors",
     metadata,

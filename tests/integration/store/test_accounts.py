@@ -178,6 +178,20 @@ accounts:
     assert watched.get("a") == a and watched.get("b") != b
 
 
+def test_a_changed_secret_of_the_systems_smtp_changes_the_accounts_that_use_it(
+    store: Store, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text("one")
+    system = f'{{host: relay.example, user: relay, password: "file:{password}"}}'
+    apply_file(store, FILE.replace("{host: relay.example}", system))
+    watched = Accounts(store, Secrets(store, SecretBox((new_key(),))))
+    ops, news = watched.all()
+    password.write_text("other")
+    assert watched.refresh()
+    assert watched.get("ops") == ops and watched.get("news") != news
+
+
 def test_a_stored_secret_is_read_back_and_lies_encrypted(store: Store) -> None:
     box = SecretBox((new_key(),))
     with store.write() as connection:

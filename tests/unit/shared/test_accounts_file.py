@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from postroom.account import Account
 from postroom.account_oauth import OAuth
@@ -159,7 +160,8 @@ ALL_OF_ACCOUNT = (
     "type, use_system_smtp, verify_certificate"
 )
 ALL_OF_IMAP = (
-    "auth, count, folder, host, interval, messages, password, port, security, sent_folder, since, user"
+    "auth, count, folder, host, interval, max_connections, messages, password, port, security, sent_folder, "
+    "since, user, watch_sent"
 )
 URL = "must be a URL that begins with https:// (http:// on this machine only), without a user"
 REFERENCE = "a secret is given by reference: env:NAME, file:/path or stored"
@@ -565,7 +567,13 @@ def test_what_is_allowed_and_unwise_is_said_with_the_fix() -> None:
 
 
 def _fields() -> list[tuple[str, str]]:
-    sections = {"": Account, "imap": Imap, "smtp": Smtp, "oauth": OAuth, "system_smtp": SystemSmtp}
+    sections: dict[str, type[BaseModel]] = {
+        "": Account,
+        "imap": Imap,
+        "smtp": Smtp,
+        "oauth": OAuth,
+        "system_smtp": SystemSmtp,
+    }
     return [
         (section, field.alias or name)
         for section, model in sections.items()
