@@ -30,6 +30,13 @@ ADDRESSING_ITEMS = (
 
 _NUMBERS = re.compile(rb"[0-9]+")
 _TOKEN = re.compile(rb'[()]|"(?:[^"\\]|\\.)*"|\{[0-9]+\+?\}$|[^\s()"\[{]+(?:\[[^\]]*\](?:<[0-9]+>)?)?')
+# What may follow a literal: the end, or the next item. Anything else is the rest of a mail whose length the
+# server announced too short.
+_AFTER_LITERAL = re.compile(
+    rb"\)| +(?:UID|FLAGS|RFC822|INTERNALDATE|MODSEQ|BODY|BINARY|ENVELOPE|EMAILID|THREADID|SAVEDATE|PREVIEW"
+    rb"|X-)[^ ]* .*[)}]",
+    re.DOTALL | re.IGNORECASE,
+)
 _DATE = re.compile(
     rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"
 )
@@ -70,7 +77,10 @@ def read_search(lines: Iterable[object]) -> list[int]:
 
 
 def read_fetch(parts: Iterable[object]) -> Answer:
-    """The answers to a FETCH by UID. One that names no UID was not meant for us and is left out."""
+    """The answers to a FETCH by UID. One that names no UID was not meant for us and is left out.
+
+    So is one with a literal that was announced too short: what follows is no answer, but the rest of a mail.
+    """
     answer: dict[int, dict[bytes, bytes | None]] = {}
     for tokens in _responses(parts):
         items = _items(tokens)
@@ -93,14 +103,19 @@ _Token = bytes | _Literal
 def _responses(parts: Iterable[object]) -> Iterator[list[_Token]]:
     """The tokens of each response; one ends with a line that has no literal after it."""
     tokens: list[_Token] = []
+    sound = True
     for part in parts:
+        line = part[0] if isinstance(part, tuple) else part
+        if tokens and isinstance(line, bytes):
+            sound = sound and _AFTER_LITERAL.fullmatch(line) is not None
         if isinstance(part, tuple):
             tokens += _TOKEN.findall(part[0])
             tokens[-1:] = [_Literal(part[1])]
         elif isinstance(part, bytes):
             tokens += _TOKEN.findall(part)
-            yield tokens
-            tokens = []
+            if sound:
+                yield tokens
+            tokens, sound = [], True
 
 
 def _items(tokens: Sequence[_Token]) -> dict[bytes, bytes | None]:

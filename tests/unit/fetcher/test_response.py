@@ -158,3 +158,13 @@ def test_a_date_at_the_end_of_time_is_no_date() -> None:
 )
 def test_the_header_ends_at_the_first_empty_line(content: bytes, expected: bytes) -> None:
     assert header_block(content) == expected
+
+
+@pytest.mark.parametrize("rest", [b"lo world)", b"lo", b") UID 6)", b" lo world", b""])
+def test_a_literal_that_was_announced_too_short_is_no_mail(rest: bytes) -> None:
+    assert read_fetch([(b"1 (UID 5 BODY[] {3}", b"Hel"), rest]) == {}
+
+
+@pytest.mark.parametrize("rest", [b")", b" FLAGS (\\Seen))", b" UID 5)", b" X-GM-MSGID 12 FLAGS ())"])
+def test_what_may_follow_a_literal_is_taken(rest: bytes) -> None:
+    assert read_bodies(read_fetch([(b"1 (UID 5 BODY[] {3}", b"Hel"), rest]), [5]) == {5: b"Hel"}
