@@ -10,30 +10,40 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+Named = tuple[str, str]
+"""A rule's name, and its reason in words."""
+
 
 @dataclass(frozen=True)
 class LineRule:
     """A line that is not the author's own.
 
     Attributes:
+        name: What the rule is called, in tests and by ``explain``.
         kind: What such a line is.
         reason: Said to people by ``explain``.
         pattern: Matched at the start of the line, case-insensitively.
         rest_too: Whether everything after it goes as well.
     """
 
+    name: str
     kind: str
     reason: str
     pattern: re.Pattern[str]
     rest_too: bool
+
+    @property
+    def named(self) -> Named:
+        """The rule's name and reason."""
+        return self.name, self.reason
 
 
 def _any(*phrases: str) -> str:
     return "(?:" + "|".join(phrases) + ")"
 
 
-def _rule(kind: str, reason: str, pattern: str, *, rest_too: bool) -> LineRule:
-    return LineRule(kind, reason, re.compile(pattern, re.I), rest_too)
+def _rule(name: str, kind: str, reason: str, pattern: str, *, rest_too: bool) -> LineRule:
+    return LineRule(name, kind, reason, re.compile(pattern, re.I), rest_too)
 
 
 # Words of "-----Original Message-----" as Outlook, Lotus and Exchange write it.
@@ -231,6 +241,7 @@ _OUTSIDE = (
 )
 
 QUOTED = _rule(
+    "quoting-mark",
     "quote",
     "a line that starts with a quoting mark",
     r"\s{0,3}(?:[A-Za-z]{0,3}[>＞]|\|\s|»)",
@@ -238,58 +249,73 @@ QUOTED = _rule(
 )
 LINE_RULES: tuple[LineRule, ...] = (
     _rule(
+        "original-message",
         "original",
         "Outlook's line above the mail that is answered",
         rf"\W*[-_=*]{{2,}}\s*{_ORIGINAL}\s*[-_=*]{{2,}}",
         rest_too=True,
     ),
     _rule(
+        "original-message-chinese",
         "original",
         "Outlook's line above the mail that is answered, in Chinese programs",
         r"\W*-+\s*(?:原始邮件|原始郵件|原邮件|original)\s*-+",
         rest_too=True,
     ),
     _rule(
+        "forwarded-message",
         "forward",
         "the line above a forwarded mail",
         rf"\W*[-_=*]{{2,}}\s*{_FORWARDED}\s*[-_=*]{{0,}}",
         rest_too=True,
     ),
     _rule(
+        "begin-forwarded",
         "forward",
         "Apple Mail's line above a forwarded mail",
         rf"\W{{0,3}}{_BEGIN_FORWARDED}.{{0,30}}[:：]?\s*$",
         rest_too=True,
     ),
-    _rule("marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
+    _rule("reply-above-line", "marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
     _rule(
+        "tobit-original",
         "original",
         "Tobit david's line above the mail that is answered",
         r"\W*original(?: message|-nachricht) (?:processed|bearbeitet|verarbeitet)\b",
         rest_too=True,
     ),
-    _rule("divider", "Outlook's line of underscores above the history", r"\s*_{10,}\s*$", rest_too=True),
     _rule(
+        "underscore-divider",
+        "divider",
+        "Outlook's line of underscores above the history",
+        r"\s*_{10,}\s*$",
+        rest_too=True,
+    ),
+    _rule(
+        "signature-delimiter",
         "signature",
         "the signature delimiter (RFC 3676 section 4.3), also as clients bend it",
         r"\s{0,2}(?:--|—|–|__|-{3,5})\s*$",
         rest_too=True,
     ),
     _rule(
+        "program-banner",
         "banner",
         "the name of the program or device",
         rf"[\s*_<\[(]{{0,3}}{_SENT_FROM}(?:\s?[<(\[]?https?://\S{{1,200}})?[\s*_>\])]{{0,3}}$",
         rest_too=False,
     ),
-    _rule("warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),
+    _rule("outside-warning", "warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),
     _rule(
+        "outside-mark",
         "warning",
         "a mail gateway's mark",
         r"\s*\[?(?:external|extern|externe)(?: e-?mail| sender)?\]?[:!]?\s*$",
         rest_too=False,
     ),
-    _rule("disclaimer", "a legal notice", rf"\W*{_DISCLAIMER}", rest_too=True),
+    _rule("legal-notice", "disclaimer", "a legal notice", rf"\W*{_DISCLAIMER}", rest_too=True),
     _rule(
+        "closing-formula",
         "closing",
         "a closing formula; the name and the rest of a signature follow",
         rf"\s*{_CLOSING}\s*(?:[,.!，。]|\s)*$",
