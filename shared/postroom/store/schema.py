@@ -196,7 +196,21 @@ approvals = Table(
     Column("decided_at", Moment),
     Column("correlation_id", String(200), nullable=False),
     Column("traceparent", String(100)),
+    # Grows when the same id is asked again about something else, which happened at `changed_at`.
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("changed_at", Moment),
+    # `any`, `all` or the number of votes needed; and for which choices a comment is.
+    Column("rule", String(10), nullable=False, server_default="any"),
+    Column("comment_required", JSON, nullable=False, server_default="[]"),
+    # When to remind, and when to ask whom else (`postroom_processor.lifecycle.Plan`), and what was done.
+    Column("plan", JSON, nullable=False, server_default="{}"),
+    Column("reminders", Integer, nullable=False, server_default="0"),
+    Column("reminded_at", Moment),
+    Column("escalated_at", Moment),
+    # The next of reminder, escalation and deadline.
+    Column("due_at", Moment),
     Index(None, "state", "deadline"),
+    Index(None, "state", "due_at"),
     Index(None, "requested_at"),
 )
 
@@ -210,6 +224,39 @@ approvers = Table(
     Column("token_ref", String(16), nullable=False, unique=True),
     Column("expires_at", Moment, nullable=False),
     Column("undelivered", Text),
+    # `first`, `escalated` or `delegate`; and whose place a delegate takes.
+    Column("role", String(10), nullable=False, server_default="first"),
+    Column("stands_for", String(320)),
+)
+
+# Processor: the votes, one at most of an approver or of the delegate (`seat`: of the approver) and round.
+approval_votes = Table(
+    "approval_votes",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("seat", String(320), primary_key=True),
+    Column("approver", String(320), nullable=False),
+    Column("choice", String(32), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("mail_id", String(36), nullable=False),
+    Column("voted_at", Moment, nullable=False),
+    UniqueConstraint("approval_id", "round", "approver"),
+)
+
+# Processor: the tokens of requests as they were before they were changed: replies to them decide nothing.
+former_tokens = Table(
+    "former_tokens",
+    metadata,
+    Column("token_ref", String(16), primary_key=True),
+    Column("approval_id", String(100), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("position", Integer, nullable=False),
+    # What the token was made for: of the content, and until when.
+    Column("content_hash", String(64), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("voided_at", Moment, nullable=False),
+    Index(None, "approval_id"),
 )
 
 # Processor: which approver got a help mail on which day (UTC), so that there is one at most.
