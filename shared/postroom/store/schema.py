@@ -207,6 +207,8 @@ approvals = Table(
     Column("reminders", Integer, nullable=False, server_default="0"),
     Column("reminded_at", Moment),
     Column("escalated_at", Moment),
+    # How well a reply must be proven (`postroom.proof_level`).
+    Column("proof", String(30), nullable=False, server_default="token+from"),
     # The next of reminder, escalation and deadline.
     Column("due_at", Moment),
     Index(None, "state", "deadline"),
@@ -257,6 +259,30 @@ former_tokens = Table(
     Column("expires_at", Moment, nullable=False),
     Column("voided_at", Moment, nullable=False),
     Index(None, "approval_id"),
+)
+
+# Processor: clear replies with too weak a proof, each until whoever reads the registered mailbox confirms it;
+# one question at most a request, approver and day (UTC).
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("token_ref", String(16), primary_key=True),
+    Column("approval_id", String(100), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("position", Integer, nullable=False),
+    # The registered address that was asked: the approver's, or a delegate's.
+    Column("voter", String(320), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("choice", String(32), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("mail_id", String(36), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    # Set when the answer came: `confirmed` or `contradicted`.
+    Column("answer", String(20)),
+    UniqueConstraint("approval_id", "address", "day"),
 )
 
 # Processor: which approver got a help mail on which day (UTC), so that there is one at most.

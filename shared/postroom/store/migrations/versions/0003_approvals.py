@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Apply."""
     _requests()
     _votes()
+    _confirmations()
 
 
 def _requests() -> None:
@@ -28,6 +29,7 @@ def _requests() -> None:
         sa.Column("reminded_at", Moment(), nullable=True),
         sa.Column("escalated_at", Moment(), nullable=True),
         sa.Column("due_at", Moment(), nullable=True),
+        sa.Column("proof", sa.String(length=30), nullable=False, server_default="token+from"),
     ):
         op.add_column("approvals", column)
     op.execute("UPDATE approvals SET due_at = deadline")
@@ -66,3 +68,27 @@ def _votes() -> None:
         sa.PrimaryKeyConstraint("token_ref", name=op.f("pk_former_tokens")),
     )
     op.create_index(op.f("ix_former_tokens_approval_id"), "former_tokens", ["approval_id"])
+
+
+def _confirmations() -> None:
+    op.create_table(
+        "confirmations",
+        sa.Column("token_ref", sa.String(length=16), nullable=False),
+        sa.Column("approval_id", sa.String(length=100), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("voter", sa.String(length=320), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.Column("choice", sa.String(length=32), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("mail_id", sa.String(length=36), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("answer", sa.String(length=20), nullable=True),
+        sa.PrimaryKeyConstraint("token_ref", name=op.f("pk_confirmations")),
+        sa.UniqueConstraint(
+            "approval_id", "address", "day", name=op.f("uq_confirmations_approval_id_address_day")
+        ),
+    )
