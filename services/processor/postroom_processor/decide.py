@@ -5,7 +5,7 @@ answers with an outcome that leaves the mail where it is and approves nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -72,13 +72,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of a mail. `record` and `verdict` are set where it is a proven reply to a request."""
+    """What becomes of a mail. `record` and `verdict` are set where it is a proven reply to a request.
+
+    `asked`: the names of the rules that were asked, in order; the last one is the one that had an answer.
+    """
 
     kind: OutcomeKind
     reason: str
     record: TokenRecord | None = None
     verdict: Decided | Unclear | None = None
     until: datetime | None = None
+    asked: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,22 @@ Rule = Callable[[Case], Outcome | None]
 def decide(examined: Examined, facts: Facts) -> tuple[Outcome, Facts]:
     """The outcome of a mail, and the facts as the next mail of the batch finds them."""
     case = Case(examined, facts, _proven(examined, facts))
-    outcome = next(outcome for rule in RULES if (outcome := rule(case)) is not None)
+    outcome = _answer(case)
     if outcome.kind == "decided" and outcome.record and isinstance(outcome.verdict, Decided):
         return outcome, facts.decided(outcome.record, outcome.verdict.choice)
     # A proven reply has an allowance of its own, a denied or automatic mail costs next to nothing.
     if outcome.kind == "accepted" and case.proven is None:
         return outcome, replace(facts, window=facts.window.taken())
     return outcome, facts
+
+
+def _answer(case: Case) -> Outcome:
+    asked = []
+    for rule in RULES:
+        asked.append(rule.__name__.strip("_"))
+        if (outcome := rule(case)) is not None:
+            return replace(outcome, asked=tuple(asked))
+    raise AssertionError("the last rule answers always")
 
 
 def _sent(case: Case) -> Outcome | None:

@@ -285,6 +285,26 @@ confirmations = Table(
     UniqueConstraint("approval_id", "address", "day"),
 )
 
+# Processor: what was recorded at each change of a request, chained and signed (`postroom.evidence.chain`).
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    # Of the event that told the change: it is recorded once.
+    Column("kind", String(40), nullable=False),
+    Column("event_sha256", String(64), nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    # The raw mail, compressed with zlib.
+    Column("mail", LargeBinary),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
+    Index(None, "recorded_at"),
+)
+
 # Processor: which approver got a help mail on which day (UTC), so that there is one at most.
 help_mails = Table(
     "help_mails",

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _requests()
     _votes()
     _confirmations()
+    _evidence()
 
 
 def _requests() -> None:
@@ -92,3 +93,22 @@ def _confirmations() -> None:
             "approval_id", "address", "day", name=op.f("uq_confirmations_approval_id_address_day")
         ),
     )
+
+
+def _evidence() -> None:
+    op.create_table(
+        "evidence",
+        sa.Column("approval_id", sa.String(length=100), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("event_sha256", sa.String(length=64), nullable=False),
+        sa.Column("recorded_at", Moment(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("mail", sa.LargeBinary(), nullable=True),
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("approval_id", "sequence", name=op.f("pk_evidence")),
+    )
+    op.create_index(op.f("ix_evidence_recorded_at"), "evidence", ["recorded_at"])
