@@ -14,27 +14,7 @@ from typing import cast
 import fast_mail_parser
 
 from postroom_processor import charsets
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds on what is read of one mail. Reaching one is a problem of the mail, not an error.
-
-    Attributes:
-        header_bytes: Size of the header section.
-        header_count: Number of header fields.
-        parts: Number of MIME parts.
-        depth: Nesting of MIME parts.
-        line_bytes: Length of the longest line.
-        text_chars: Characters kept of all text parts together, and of all HTML parts together.
-    """
-
-    header_bytes: int = 262_144
-    header_count: int = 1_000
-    parts: int = 500
-    depth: int = 30
-    line_bytes: int = 1_000_000
-    text_chars: int = 300_000
+from postroom_processor.read_limits import Limits
 
 
 @dataclass(frozen=True)
@@ -80,6 +60,12 @@ class _Node:
 
 EMPTY_BODY = Body(None, None, (), ())
 
+
+def unread_body(problem: str) -> Body:
+    """Return the body of a mail that is not parsed for the problem it has."""
+    return Body(None, None, (), (problem,))
+
+
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?'?([^\s\"';]{1,60})", re.I)
 _SHOWN_TYPES = {"text/plain": "text", "text/html": "html"}
 # The standard library is the second reader. It takes a second for a thousand nested parts, so it
@@ -88,42 +74,30 @@ _FALLBACK_BOUNDARIES = 100
 
 
 def read_body(raw: bytes, limits: Limits) -> Body:
-    """Parse the body of a mail; never raises."""
-    problem = _pre_scan(raw, limits)
-    if problem:
-        return Body(None, None, (), (problem,))
+    """Parse the body of a mail that `read_limits.reached` let through; never raises."""
     try:
         return _assemble(list(_fast_nodes(raw, limits)), limits, [])
     except _LimitReached as reached:
-        return Body(None, None, (), (reached.problem,))
+        return unread_body(reached.problem)
     except Exception:  # whatever a stranger's mail does to a parser is an outcome, not an error
         return _read_slowly(raw, limits)
 
 
 def _read_slowly(raw: bytes, limits: Limits) -> Body:
     if raw.lower().count(b"boundary") > _FALLBACK_BOUNDARIES:
-        return Body(None, None, (), ("unreadable-structure",))
+        return unread_body("unreadable-structure")
     try:
         return _assemble(list(_slow_nodes(raw, limits)), limits, ["second-parser"])
     except _LimitReached as reached:
-        return Body(None, None, (), (reached.problem,))
+        return unread_body(reached.problem)
     except Exception:  # as above
-        return Body(None, None, (), ("unreadable-structure",))
+        return unread_body("unreadable-structure")
 
 
 class _LimitReached(Exception):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
-
-
-def _pre_scan(raw: bytes, limits: Limits) -> str | None:
-    """Look for what would make any parser slow, without parsing."""
-    if len(raw) > limits.line_bytes and max(map(len, raw.split(b"\n"))) > limits.line_bytes:
-        return "line-bytes"
-    if raw.count(b"\n--") > 4 * limits.parts and b"boundary" in raw.lower():
-        return "parts"
-    return None
 
 
 def _fast_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:

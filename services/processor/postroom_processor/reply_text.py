@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from postroom_processor.html_text import MarkedLine, read_html
 from postroom_processor.mail import Mail
+from postroom_processor.read_limits import REASONS
 from postroom_processor.reply_marks import (
     ATTRIBUTION_STARTS,
     LABEL,
@@ -106,12 +107,8 @@ _MAX_LINES = 5_000
 _ADDRESS_COLON = re.compile(r"[<(\[][^<>()\s]+@[^<>()\s]+[>)\]](?:\s?님이)?\s?[:：]$")
 _NUMBER = re.compile(r"\d")
 _UNDECIDABLE = {
+    **dict.fromkeys(REASONS, "limit-reached"),
     "text-chars": "text-too-long",
-    "parts": "limit-reached",
-    "depth": "limit-reached",
-    "line-bytes": "limit-reached",
-    "header-bytes": "limit-reached",
-    "header-count": "limit-reached",
     "unreadable-structure": "unreadable-structure",
 }
 # How much of the text and the HTML part is compared, in letters and digits.

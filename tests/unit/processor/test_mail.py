@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from postroom_processor.automatic import automatic_kind
 from postroom_processor.charsets import codec_name, decode
-from postroom_processor.mail import DEFAULT_LIMITS, Mail, read_mail
-from postroom_processor.mime_body import Limits
+from postroom_processor.mail import Mail, read_mail
+from postroom_processor.read_limits import DEFAULT_LIMITS, Limits
 from postroom_processor.reply_text import own_text
 from postroom_processor.sender_address import all_addresses, only_sender
 from postroom_processor.verdict import read_verdict
