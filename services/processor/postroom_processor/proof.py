@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from postroom.proof_level import LEVELS, ProofLevel
 from postroom_processor.signatures import Signatures
 
-POLICY_VERSION = "1"
-"""Goes into the evidence of decisions; grows when `LEVELS`, `weakness` or a rule of `decide` changes."""
-
 
 @dataclass(frozen=True)
 class Findings:
