@@ -34,6 +34,7 @@ from postroom_processor.approval_states import (
 )
 from postroom_processor.follow_up import SOURCE
 from postroom_processor.receiving import SERVICE
+from postroom_processor.recording import Recorder
 from postroom_processor.requests import Asked, Refusal, ask, content_hash, deadline_of, refuse
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Commands:
         publisher: Publisher,
         accounts: Accounts,
         keys: TokenKeys,
+        recorder: Recorder,
         shards: int,
         clock: Clock,
     ) -> None:
@@ -81,6 +83,7 @@ class Commands:
         self._publisher = publisher
         self._accounts = accounts
         self._keys = keys
+        self._recorder = recorder
         self._shards = shards
         self._clock = clock
         self._answers: Mapping[type[Message], Answer] = {
@@ -114,6 +117,7 @@ class Commands:
                 messages += self._answers[type(envelope.message)](desk, envelope, now)
             save_asked(connection, desk.asked)
             save_cancelled(connection, desk.cancelled, now)
+            self._recorder.record(connection, messages, now)
             outbox.add(connection, SERVICE, messages, now)
         metrics.unheard.inc(self._relay.publish(messages).unheard)
 

@@ -11,6 +11,7 @@ from postroom.store import Store, outbox
 from postroom.store.schema import approvals
 from postroom_processor.follow_up import SOURCE
 from postroom_processor.receiving import SERVICE
+from postroom_processor.recording import Recorder
 
 LIMIT = 200
 
@@ -18,9 +19,12 @@ LIMIT = 200
 class Deadlines:
     """Looks for overdue requests, `LIMIT` at a time."""
 
-    def __init__(self, store: Store, relay: outbox.OutboxRelay, shards: int, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, relay: outbox.OutboxRelay, recorder: Recorder, shards: int, clock: Clock
+    ) -> None:
         self._store = store
         self._relay = relay
+        self._recorder = recorder
         self._shards = shards
         self._clock = clock
 
@@ -59,6 +63,7 @@ class Deadlines:
                 )
                 for row in rows
             ]
+            self._recorder.record(connection, messages, now)
             outbox.add(connection, SERVICE, messages, now)
         metrics.unheard.inc(self._relay.publish(messages).unheard)
         metrics.approvals.labels(result="expired").inc(len(rows))

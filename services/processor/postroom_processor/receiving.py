@@ -24,6 +24,7 @@ from postroom_processor.decide import Facts, TokenRecord, decide
 from postroom_processor.examine import Examined, examine
 from postroom_processor.follow_up import Handled, event_of, help_mail, tidy_commands
 from postroom_processor.limits import Window
+from postroom_processor.recording import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ReceivedMail:
         relay: outbox.OutboxRelay,
         accounts: Accounts,
         keys: TokenKeys,
+        recorder: Recorder,
         shards: int,
         clock: Clock,
     ) -> None:
@@ -53,6 +55,7 @@ class ReceivedMail:
         self._relay = relay
         self._accounts = accounts
         self._keys = keys
+        self._recorder = recorder
         self._shards = shards
         self._clock = clock
 
@@ -120,6 +123,7 @@ class ReceivedMail:
             if each.outcome.kind != "deferred" or each.envelope.id in first_deferral
         ]
         messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
+        self._recorder.record(connection, messages, now, handled)
         outbox.add(connection, SERVICE, messages, now)
         return handled, messages
 

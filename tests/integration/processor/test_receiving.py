@@ -21,6 +21,7 @@ from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Ack, Delivery, RetryIn, Verdict
 from postroom.envelope import Envelope, Wire, decode, encode, envelop
 from postroom.errors import PostroomError
+from postroom.evidence.chain import SigningKeys
 from postroom.messages import (
     ApprovalCancel,
     ApprovalRequest,
@@ -38,12 +39,15 @@ from postroom.store.outbox import OutboxRelay
 from postroom.store.schema import approvals, mails, outbox, sends, windows
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
+from postroom_processor.evidence import Origin
 from postroom_processor.receiving import ReceivedMail
+from postroom_processor.recording import Recorder
 from tests.accounts import keep_accounts
 from tests.servers.process import free_port
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEYS = TokenKeys((TokenKey(1, b"k" * 32),))
+EVIDENCE_KEYS = SigningKeys([b"e" * 32])
 ACCOUNTS = """
 accounts:
   - name: release
@@ -82,6 +86,9 @@ class Bench:
     def relay(self) -> OutboxRelay:
         return OutboxRelay(self.store, self.publisher(), "processor", self.clock)
 
+    def recorder(self) -> Recorder:
+        return Recorder(Accounts(self.store), EVIDENCE_KEYS, Origin("0.1.0", "c0de"))
+
     def received_mail(self, broker_url: str = "") -> ReceivedMail:
         publisher = Publisher(broker_url or self.broker_url, name="test", timeout_s=0.5)
         self.publishers.append(publisher)
@@ -91,6 +98,7 @@ class Bench:
             relay=OutboxRelay(self.store, publisher, "processor", self.clock),
             accounts=Accounts(self.store),
             keys=KEYS,
+            recorder=self.recorder(),
             shards=1,
             clock=self.clock,
         )
@@ -102,6 +110,7 @@ class Bench:
             publisher=self.publisher(),
             accounts=Accounts(self.store),
             keys=KEYS,
+            recorder=self.recorder(),
             shards=1,
             clock=self.clock,
         )
@@ -336,7 +345,7 @@ def test_a_cancelled_request_cannot_be_decided(bench: Bench) -> None:
 
 def test_overdue_requests_expire_once(bench: Bench) -> None:
     bench.request(deadline=NOW + timedelta(hours=1))
-    deadlines = Deadlines(bench.store, bench.relay(), 1, bench.clock)
+    deadlines = Deadlines(bench.store, bench.relay(), bench.recorder(), 1, bench.clock)
     assert deadlines.expire() is False
     assert bench.rows(approvals)[0].state == "pending"
     bench.now += timedelta(hours=2)
