@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
 from postroom_processor import decision_words as words
+from postroom_processor import doubt_words as doubts
 from postroom_processor.letters import fold, has_hidden_characters, has_look_alikes, has_unread_script, signs
 from postroom_processor.reply_text import SIGNATURE_KINDS, OwnText
 
@@ -96,7 +97,7 @@ _WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _CJK = re.compile(f"[{_WORDY_SCRIPTS}]")
 _BEFORE = re.compile(r"[\s*_]*")
 _SENTENCE_END = re.compile(r"[.!?…](?=[\s)\"'*_]|$)|[。！？]|\n[ \t]*\n")
-_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+)[\s*_\"'(]*"
+_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+|[-=]>\s*)[\s*_\"'(>]*"
 _QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
 _ELLIPSIS = re.compile(r"\.\.|…")
 _MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
@@ -119,8 +120,8 @@ def read_verdict(own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES) -> Ve
     reading = _lead(text, choices)
     if isinstance(reading, str):
         return Unclear(reading, understood)
-    for code, doubts in _CHECKS:
-        if doubts(reading, own):
+    for code, applies in CHECKS:
+        if applies(reading, own):
             return Unclear(code, understood)
     return Decided(reading.choice, reading.comment)
 
@@ -220,29 +221,31 @@ def _flat(table: words.Table) -> list[str]:
     return [phrase for phrases in table.values() for phrase in phrases]
 
 
-_HARMLESS = _one_of(words.HARMLESS)
+_HARMLESS = _one_of(doubts.HARMLESS)
 _STOPPERS = (
-    ("retraction", _one_of(_flat(words.RETRACTIONS))),
-    ("negation", _one_of(_flat(words.NEGATIONS))),
-    ("condition", _one_of(_flat(words.CONDITIONS))),
-    ("hedging", _one_of(_flat(words.HEDGES))),
+    ("retraction", _one_of(_flat(doubts.RETRACTIONS))),
+    ("negation", _one_of(_flat(doubts.NEGATIONS))),
+    ("condition", _one_of(_flat(doubts.CONDITIONS))),
+    ("hedging", _one_of(_flat(doubts.HEDGES))),
 )
 _RETRACTION, _NEGATION, _CONDITION, _HEDGE = (pattern for _, pattern in _STOPPERS)
+_FILLED = "(?:(?:" + "|".join(_bounded(phrase) for phrase in doubts.FILLERS) + r")[\s,.…!-]+){0,3}"
 _LEADING_STOPPER = re.compile(
     _START
+    + _FILLED
     + "(?:"
     + "|".join(
         _bounded(phrase)
-        for table in (words.NEGATIONS, words.CONDITIONS)
+        for table in (doubts.NEGATIONS, doubts.CONDITIONS)
         for phrase in _flat(table)
-        if not _CJK.search(phrase) and phrase not in words.NOT_LEADING
+        if not _CJK.search(phrase) and phrase not in doubts.NOT_LEADING
     )
     + "|"
-    + "|".join(_bounded(phrase) for phrase in words.LEADING_HEDGES)
+    + "|".join(_bounded(phrase) for phrase in doubts.LEADING_HEDGES)
     + ")"
 )
 _LEADING_NEARBY = re.compile(
-    _START + "(?:" + "|".join(_bounded(phrase) for phrase in words.NOT_LEADING) + ")"
+    _START + "(?:" + "|".join(_bounded(phrase) for phrase in doubts.NOT_LEADING) + ")"
 )
 _GREETING = re.compile(
     rf"[\s*_]*(?:{'|'.join(_bounded(phrase) for phrase in words.GREETINGS)})"
@@ -250,7 +253,7 @@ _GREETING = re.compile(
 )
 _TAIL = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in words.TAIL_WORDS)
 _MARK = (
-    r"[ \t]*(?:$|(?=\n)|[!！。]+(?!\?)|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
+    r"[ \t]*(?:$|(?=\n)|[!！。]+(?![?=])|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
     r"|[-–—]+(?=\s)|(?<=[ \t])(?=\()|(?=[\u2600-\u27bf\U0001f000-\U0001faff]))"
 )
 
@@ -350,6 +353,10 @@ def _retracts(reading: _Reading, own: OwnText) -> bool:
     return _RETRACTION.search(_without_harmless(reading.rest)) is not None
 
 
+def _dissents(reading: _Reading, own: OwnText) -> bool:
+    return not reading.refuses and _DISSENT.search(_without_harmless(reading.rest)) is not None
+
+
 def _says_more_than_yes(reading: _Reading, own: OwnText) -> bool:
     """Whether a plain yes has more in its sentence than confirmations and a name."""
     if not reading.plain or reading.refuses:
@@ -378,11 +385,12 @@ def _negates(reading: _Reading, own: OwnText) -> bool:
 
 
 def _negates_later(reading: _Reading, own: OwnText) -> bool:
-    """Whether the choice is named again with a negation close before it."""
+    """Whether the choice is named again with a stopping word close before it."""
     rest = _without_harmless(reading.rest)
     return any(
-        _NEGATION.search(rest[max(0, match.start() - 30) : match.start()])
+        pattern.search(rest[max(0, match.start() - 30) : match.start()])
         for match in reading.same.finditer(rest)
+        for pattern in (_NEGATION, _CONDITION, _HEDGE)
     )
 
 
@@ -396,6 +404,52 @@ def _hedges(reading: _Reading, own: OwnText) -> bool:
     return pattern.search(reading.sentence) is not None
 
 
+def _mumbles(reading: _Reading, own: OwnText) -> bool:
+    """Whether a lone letter or a lone adverb is all that was written beside the decision."""
+    said = reading.sentence.strip(_AROUND_COMMENT)
+    if len(said) == 1:
+        return said.isalnum() and not _CJK.match(said)
+    return _ADVERB.fullmatch(said) is not None and said not in doubts.FRIENDLY_ADVERBS
+
+
+def _adds_a_doubt(reading: _Reading, own: OwnText) -> bool:
+    """Whether a short sentence further down doubts: "Not yet." A long one has a subject of its own."""
+    if reading.refuses:
+        return False
+    sentences = tuple(_sentences(_without_harmless(reading.rest)))
+    for number, sentence in enumerate(sentences):
+        if _NEARBY_SENTENCES < number < len(sentences) - _NEARBY_SENTENCES:
+            continue  # in the middle of a long comment words stand for other things
+        if _is_a_doubt(sentence):
+            return True
+    return False
+
+
+def _is_a_doubt(sentence: str) -> bool:
+    size = _size(sentence)
+    if size <= _SHORT_WORDS and any(pattern.search(sentence) for _, pattern in _STOPPERS):
+        return True
+    if size <= _SHORT_QUESTION_WORDS and _QUESTION.search(sentence):
+        return True
+    return (
+        _BEFOREHAND.search(sentence) is not None
+        or _ALONE.fullmatch(sentence.strip(_AROUND_COMMENT)) is not None
+    )
+
+
+def _sentences(text: str) -> Iterator[str]:
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        yield text[start : end.end()].strip()
+        start = end.end()
+    yield text[start:].strip()
+
+
+def _size(sentence: str) -> int:
+    """How many words a sentence has; where no blanks are written, three letters make one."""
+    return len(sentence.split()) + len(_CJK.findall(sentence)) // 3
+
+
 def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
     if reading.refuses:
         return False
@@ -406,10 +460,10 @@ def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
 
 
 def _jokes(reading: _Reading, own: OwnText) -> bool:
-    allowed = words.UNFRIENDLY_SIGNS if reading.refuses else words.FRIENDLY_SIGNS
+    allowed = doubts.UNFRIENDLY_SIGNS if reading.refuses else doubts.FRIENDLY_SIGNS
     if any(sign not in allowed for sign in signs(reading.sentence)):
         return True
-    opposite = words.FRIENDLY_SIGNS if reading.refuses else words.UNFRIENDLY_SIGNS
+    opposite = doubts.FRIENDLY_SIGNS if reading.refuses else doubts.UNFRIENDLY_SIGNS
     return bool(opposite.intersection(reading.rest)) or _JOKING.search(reading.sentence) is not None
 
 
@@ -432,33 +486,44 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     return False
 
 
-_CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *words.HARMLESS))
-_BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(words.FRIENDLY_SIGNS) + "\ufe0f"
+_CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLESS))
+_BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(doubts.FRIENDLY_SIGNS) + "\ufe0f"
 _NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")
-_HARD_CONDITION = _one_of(words.REJECTION_CONDITIONS)
-_HARD_HEDGE = _one_of(words.REJECTION_HEDGES)
+_DISSENT = _one_of(_flat(doubts.DISSENT))
+_HARD_CONDITION = _one_of(doubts.REJECTION_CONDITIONS)
+_HARD_HEDGE = _one_of(doubts.REJECTION_HEDGES)
 _OWN_LANGUAGE = {
     language: _one_of(phrases)
-    for languages, phrases in words.OWN_LANGUAGE_STOPPERS.items()
+    for languages, phrases in doubts.OWN_LANGUAGE_STOPPERS.items()
     for language in languages.split("/")
 }
-_JOKING = re.compile(words.JOKING)
+_AROUND_COMMENT = " \t\n,;:.!?-–—()*_'\"，；：。！、"
+_ADVERB = re.compile(doubts.ADVERB)
+_BEFOREHAND = re.compile(f"(?:{_one_of(doubts.BEFOREHAND).pattern})[\\s.!)。！]*$")
+_ALONE = _one_of(doubts.ALONE)
+_SHORT_WORDS = 3
+_SHORT_QUESTION_WORDS = 4
+_NEARBY_SENTENCES = 2
+_JOKING = re.compile(doubts.JOKING)
 _SIGNATURE_STOPPER = re.compile(
-    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(words.RETRACTIONS)) + ")"
+    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
     r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
 )
-_CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
     ("question", _questions),
     ("both-words", _names_another_choice),
     ("retraction", _retracts),
+    ("dissent", _dissents),
     ("negation", _negates),
     ("negation", _negates_later),
     ("condition", _conditions),
     ("hedging", _hedges),
     ("hedging", _trails_off),
+    ("hedging", _mumbles),
     ("joking", _jokes),
     ("more-than-yes", _says_more_than_yes),
     ("unknown-language", _unread_script),
     ("condition", _starts_with_a_stopper),
+    ("addition", _adds_a_doubt),
     ("text-in-signature", _goes_on_in_signature),
 )
