@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import email.message
 import email.policy
@@ -9,12 +10,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import fast_mail_parser
 
 from postroom_processor import charsets
 from postroom_processor.read_limits import Limits
+
+Role = Literal["text", "html", "container", "attachment"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,23 @@ class Part:
         parameters: The whole Content-Type value as written.
         disposition: ``inline``, ``attachment`` …, lower-case; empty if not declared.
         depth: 0 for the whole mail.
+        named: Whether it has a file name.
     """
 
     content_type: str
     parameters: str
     disposition: str
     depth: int
+    named: bool
+
+    @property
+    def role(self) -> Role:
+        """What the part is for the reader: its text, its HTML, a container or an attachment."""
+        if self.content_type.startswith("multipart/"):
+            return "container"
+        if self.disposition == "attachment" or self.named:
+            return "attachment"
+        return _SHOWN_TYPES.get(self.content_type, "attachment")
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,8 @@ class Body:
 @dataclass(frozen=True)
 class _Node:
     part: Part
-    named: bool
     content: Callable[[], bytes]
+    contradicts_itself: bool
 
 
 EMPTY_BODY = Body(None, None, (), ())
@@ -66,8 +80,11 @@ def unread_body(problem: str) -> Body:
     return Body(None, None, (), (problem,))
 
 
+_TOKEN = re.compile(r"\s*([a-z0-9-]+)")
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?'?([^\s\"';]{1,60})", re.I)
-_SHOWN_TYPES = {"text/plain": "text", "text/html": "html"}
+_SHOWN_TYPES: dict[str, Role] = {"text/plain": "text", "text/html": "html"}
+# Of which a part may have one; readers differ in which of two they believe (RFC 2045 section 3).
+_ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
 # The standard library is the second reader. It takes a second for a thousand nested parts, so it
 # gets no mail that names many boundaries.
 _FALLBACK_BOUNDARIES = 100
@@ -113,8 +130,12 @@ def _fast_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
             values.get("content-type", [""])[0],
             (node.disposition or "").lower(),
             depth,
+            bool(node.filename),
         )
-        yield _Node(part, bool(node.filename), partial(_content, node))
+        encoding = values.get("content-transfer-encoding", [""])[0].lower()
+        yield _Node(
+            part, partial(_content, node, encoding), any(len(values.get(key, ())) > 1 for key in _ONCE)
+        )
         # What an attached mail says, its author said; the sender only passes it on.
         if not node.is_message:
             stack.extend((child, depth + 1) for child in reversed(node.children))
@@ -132,16 +153,23 @@ def _slow_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
             str(message.get("content-type", "")),
             (message.get_content_disposition() or "").lower(),
             depth,
+            message.get_filename() is not None,
         )
-        named = message.get_filename() is not None
-        yield _Node(part, named, partial(_payload, message))
+        yield _Node(part, partial(_payload, message), any(len(message.get_all(key, ())) > 1 for key in _ONCE))
         if message.get_content_maintype() == "multipart" and message.is_multipart():
             children = cast("list[email.message.Message]", message.get_payload())
             stack.extend((child, depth + 1) for child in reversed(children))
 
 
-def _content(node: fast_mail_parser.PyLazyMimePart) -> bytes:
-    return node.content or b""
+def _content(node: fast_mail_parser.PyLazyMimePart, encoding: str) -> bytes:
+    """Decode what the fast parser leaves as it is: it knows an encoding only without blanks or comment."""
+    content = node.content or b""
+    token = _TOKEN.match(encoding)
+    if token is None or token.group(1) == encoding:
+        return content
+    if token.group(1) == "quoted-printable":
+        return binascii.a2b_qp(content)
+    return binascii.a2b_base64(content) if token.group(1) == "base64" else content
 
 
 def _payload(message: email.message.Message) -> bytes:
@@ -159,8 +187,10 @@ def _check_bounds(count: int, depth: int, limits: Limits) -> None:
 def _assemble(nodes: list[_Node], limits: Limits, problems: list[str]) -> Body:
     shown: dict[str, list[str]] = {"text": [], "html": []}
     for node in nodes:
-        kind = _SHOWN_TYPES.get(node.part.content_type)
-        if kind is None or node.part.disposition == "attachment" or node.named:
+        if node.contradicts_itself:
+            problems.append("repeated-field")
+        kind = node.part.role
+        if kind not in shown:
             continue
         declared = _CHARSET.search(node.part.parameters)
         text, known = charsets.decode(node.content(), declared.group(1) if declared else None)

@@ -110,6 +110,7 @@ _UNDECIDABLE = {
     **dict.fromkeys(REASONS, "limit-reached"),
     "text-chars": "text-too-long",
     "unreadable-structure": "unreadable-structure",
+    "repeated-field": "ambiguous-structure",
 }
 # How much of the text and the HTML part is compared, in letters and digits.
 _COMPARED_CHARS = 200
