@@ -43,7 +43,7 @@ pt: aprovo; aprovado; aprovada; aprovar; eu aprovo
 nl: goedgekeurd; goedkeuren; ik keur goed; ik keur dit goed; akkoord
 pl: zatwierdzam; zatwierdzone; zatwierdzono; akceptuję; zaakceptowane
 da: godkendt; godkend; godkender; jeg godkender
-sv: godkänn; godkänd; godkänt; godkänner; jag godkänner; godkännes
+sv: godkänn; godkänd; godkänt; godkänner; jag godkänner; godkännes; godkänns
 no: godkjent; godkjenn; godkjenner; jeg godkjenner
 fi: hyväksyn; hyväksytty; hyväksy; hyväksytään
 cs: schvaluji; schvaluju; schváleno; schválit
@@ -126,7 +126,10 @@ please; pls; it; this; this one; this request; the request; thanks; thank you; b
 from my side; on my side; bitte; danke; vielen dank; von mir; merci; s'il vous plaît; svp;
 gracias; por favor; grazie; per favore; obrigado; obrigada; bedankt; dank je; alstublieft;
 dziękuję; dzięki; tak; tack; takk; kiitos; díky; děkuji; спасибо; пожалуйста; дякую; будь ласка;
-teşekkürler; 谢谢; 謝謝; ありがとうございます; 감사합니다; lütfen
+teşekkürler; 谢谢; 謝謝; ありがとうございます; 감사합니다; lütfen; without reservation; without reservations;
+without conditions; unconditionally; ohne vorbehalt; ohne auflagen; ohne einwände; sans réserve; sin reservas;
+senza riserve; sem ressalvas; zonder voorbehoud; bez zastrzeżeń; bez výhrad; uden forbehold; utan förbehåll;
+uten forbehold; ehdoitta; без замечаний; без зауважень
 """
 )
 

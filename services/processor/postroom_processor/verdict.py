@@ -82,6 +82,24 @@ class _Reading:
     same: re.Pattern[str]
 
 
+Obstacle = Callable[[OwnText, str], str | None]
+Check = Callable[[_Reading, OwnText], bool]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What turns a text into an unclear one.
+
+    Attributes:
+        obstacles: Asked of the text before a decision is looked for; each answers with a reason code.
+        checks: Asked of the decision that was found, each with the code for its doubt, in the order of how
+            well they explain it.
+    """
+
+    obstacles: tuple[Obstacle, ...]
+    checks: tuple[tuple[str, Check], ...]
+
+
 @dataclass(frozen=True)
 class _Word:
     choice: str
@@ -104,40 +122,51 @@ _MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
 _POSTSCRIPT = re.compile(r"(?:^|\n)\s*p\.?\s?s\.?\b", re.I)
 
 
-def read_verdict(own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES) -> Verdict:
+def read_verdict(
+    own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES, rules: Rules | None = None
+) -> Verdict:
     """Find the decision in a person's own text, or say why there is none; never raises.
 
     Args:
         own: What the person wrote.
         choices: What the request offers. Words of many languages count for the default choices;
             for any others only the choice itself, letter case aside.
+        rules: What stops a decision, if not `RULES`; a test leaves one out to see that it is needed.
     """
+    rules = rules or RULES
     text = unicodedata.normalize("NFC", own.text).strip()
     understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
-    reason = _unreadable(own, text)
-    if reason:
-        return Unclear(reason, understood)
+    for applies in rules.obstacles:
+        reason = applies(own, text)
+        if reason:
+            return Unclear(reason, understood)
     reading = _lead(text, choices)
     if isinstance(reading, str):
         return Unclear(reading, understood)
-    for code, applies in CHECKS:
-        if applies(reading, own):
+    for code, doubts_it in rules.checks:
+        if doubts_it(reading, own):
             return Unclear(code, understood)
     return Decided(reading.choice, reading.comment)
 
 
-def _unreadable(own: OwnText, text: str) -> str | None:
-    if own.doubts:
-        return own.doubts[0]
-    if not text:
-        return "no-text"
+def _doubted_before(own: OwnText, text: str) -> str | None:
+    """What made the cutting of quotes unsure, or said that text is hidden."""
+    return own.doubts[0] if own.doubts else None
+
+
+def _empty(own: OwnText, text: str) -> str | None:
+    return None if text else "no-text"
+
+
+def _hides_characters(own: OwnText, text: str) -> str | None:
     first, *others = text.split("\n")
     # At the end of a line below, a zero width hides nothing; some clients leave one everywhere.
-    if has_hidden_characters("\n".join([first, *(line.strip(_ZERO_WIDTHS) for line in others)])):
-        return "hidden-characters"
-    if has_look_alikes(text):
-        return "look-alike-letters"
-    return None
+    seen = "\n".join([first, *(line.strip(_ZERO_WIDTHS) for line in others)])
+    return "hidden-characters" if has_hidden_characters(seen) else None
+
+
+def _looks_alike(own: OwnText, text: str) -> str | None:
+    return "look-alike-letters" if has_look_alikes(text) else None
 
 
 def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
@@ -334,7 +363,7 @@ def _without_harmless(folded: str) -> str:
     return _HARMLESS.sub(" ", folded)
 
 
-# The checks, in the order of how well they explain a doubt.
+# The checks; `Rules` says in which order.
 
 
 def _questions(reading: _Reading, own: OwnText) -> bool:
@@ -509,7 +538,8 @@ _SIGNATURE_STOPPER = re.compile(
     r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
     r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
 )
-CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
+_OBSTACLES: tuple[Obstacle, ...] = (_doubted_before, _empty, _hides_characters, _looks_alike)
+_CHECKS: tuple[tuple[str, Check], ...] = (
     ("question", _questions),
     ("both-words", _names_another_choice),
     ("retraction", _retracts),
@@ -527,3 +557,4 @@ CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
     ("addition", _adds_a_doubt),
     ("text-in-signature", _goes_on_in_signature),
 )
+RULES = Rules(_OBSTACLES, _CHECKS)
