@@ -128,6 +128,7 @@ def _about_the_mail(handled: Handled) -> dict[str, Value]:
             "automatic": examined.automatic,
             "header_problems": list(examined.mail.header_problems),
         },
+        "authentication": {"dmarc": examined.dmarc, "signatures": value_of(examined.signatures)},
         "reading": _reading(handled),
     }
 
@@ -138,13 +139,14 @@ def _token(handled: Handled) -> Value:
     if record is None:
         return None
     ref = token_ref(record.claim)
-    found = next((token for token in handled.examined.tokens if token.ref == ref), None)
+    found = next((each for each in handled.examined.carried if each.token.ref == ref), None)
     if found is None:
         return None
     return {
-        "text": found.text,
+        "text": found.token.text,
         "ref": ref,
-        "key_id": found.key_id,
+        "key_id": found.token.key_id,
+        "carriers": sorted(found.carriers),
         "claim": value_of(record.claim),
     }
 
