@@ -455,10 +455,12 @@ def _adds_a_doubt(reading: _Reading, own: OwnText) -> bool:
 
 
 def _is_a_doubt(sentence: str) -> bool:
-    size = _size(sentence)
-    if size <= _SHORT_WORDS and any(pattern.search(sentence) for _, pattern in _STOPPERS):
+    if any(
+        pattern.search(sentence) and _size(pattern.sub(" ", sentence)) <= _OTHER_WORDS
+        for _, pattern in _STOPPERS
+    ):
         return True
-    if size <= _SHORT_QUESTION_WORDS and _QUESTION.search(sentence):
+    if _size(sentence) <= _SHORT_QUESTION_WORDS and _QUESTION.search(sentence):
         return True
     return (
         _BEFOREHAND.search(sentence) is not None
@@ -530,7 +532,7 @@ _AROUND_COMMENT = " \t\n,;:.!?-–—()*_'\"，；：。！、"
 _ADVERB = re.compile(doubts.ADVERB)
 _BEFOREHAND = re.compile(f"(?:{_one_of(doubts.BEFOREHAND).pattern})[\\s.!)。！]*$")
 _ALONE = _one_of(doubts.ALONE)
-_SHORT_WORDS = 3
+_OTHER_WORDS = 2  # beside the doubting ones
 _SHORT_QUESTION_WORDS = 4
 _NEARBY_SENTENCES = 2
 _JOKING = re.compile(doubts.JOKING)
