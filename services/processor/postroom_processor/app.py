@@ -84,7 +84,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         shards=settings.shards,
         clock=utc_now,
     )
-    deadlines = Deadlines(store, relay("deadlines"), recorder, settings.shards, utc_now)
+    deadlines = Deadlines(store, relay("deadlines"), recorder, keys, settings.shards, utc_now)
 
     def forget() -> bool:
         before = utc_now() - timedelta(days=settings.retention_days)
@@ -102,7 +102,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "commands": consumer(topology.PROCESSOR_COMMANDS, commands),
         "results": consumer(topology.RESULTS, Results(store)),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
-        "deadlines": Ticker(deadlines.expire, DEADLINE_INTERVAL_S),
+        "deadlines": Ticker(deadlines.tend, DEADLINE_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }

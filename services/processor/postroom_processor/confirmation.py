@@ -9,8 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from postroom.messages import ConfirmMail, MailSend
-from postroom.reply_token import TokenClaim, TokenKeys, make_token, token_ref
+from postroom.reply_token import TokenClaim, token_ref
 
 _PURPOSE = "postroom confirmation 1"
 
@@ -33,11 +32,11 @@ class FirstReply:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the claim of the token, and the first mail. `content_hash` is that of the request."""
+    """What is asked: the claim of the token with its reference, that of the token before, the first mail."""
 
     claim: TokenClaim
     token_ref: str
-    content_hash: str
+    asked_ref: str
     first: FirstReply
 
 
@@ -50,34 +49,4 @@ def confirmation_claim(asked: TokenClaim, mail_id: str, choice: str, voter: str)
 def question(asked: TokenClaim, first: FirstReply) -> Question:
     """The question about a first mail that answered the request with that claim."""
     claim = confirmation_claim(asked, first.mail_id, first.choice, first.voter)
-    return Question(claim, token_ref(claim), asked.content_hash, first)
-
-
-def confirm_mail(
-    asked: Question,
-    keys: TokenKeys,
-    *,
-    account: str,
-    subject: str,
-    choices: tuple[str, ...],
-    sender: str,
-    quoted: str,
-) -> MailSend:
-    """The mail with the question. `sender` is who the first mail says it is from, `quoted` its comment."""
-    content = ConfirmMail(
-        approval_id=asked.claim.approval_id,
-        subject=subject,
-        choice=asked.first.choice,
-        choices=choices,
-        comment=quoted,
-        sender=sender,
-        deadline=asked.claim.expires_at,
-        reply_token=make_token(asked.claim, keys),
-    )
-    return MailSend(
-        id=f"{asked.claim.approval_id}:confirm:{asked.token_ref}",
-        account=account,
-        recipient=asked.first.voter,
-        content=content,
-        written_at=asked.first.asked_at.replace(microsecond=0),
-    )
+    return Question(claim, token_ref(claim), token_ref(asked), first)

@@ -91,12 +91,17 @@ class Seat:
 
 @dataclass(frozen=True)
 class Vote:
-    """What an approver decided, for the seat of that name (their own, or that of whom they stand for)."""
+    """What an approver decided, for the seat of that name (their own, or that of whom they stand for).
+
+    `mail_id` and `comment` are for those who are told about it.
+    """
 
     seat: str
     approver: str
     choice: str
     at: datetime
+    mail_id: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -259,10 +264,23 @@ def next_escalation(progress: Progress) -> datetime | None:
     return progress.plan.escalates_at(progress.asked_at, progress.deadline)
 
 
+Due = Literal["reminder", "escalation", "expiry"]
+
+
+def upcoming(progress: Progress) -> tuple[Due, datetime]:
+    """What comes next of a pending request if nobody answers, and when."""
+    moments: tuple[tuple[Due, datetime | None], ...] = (
+        ("reminder", next_reminder(progress)),
+        ("escalation", next_escalation(progress)),
+        ("expiry", progress.deadline),
+    )
+    known = [(name, at) for name, at in moments if at is not None]
+    return min(known, key=lambda each: each[1])
+
+
 def next_due(progress: Progress) -> datetime:
     """When a pending request is to be looked at next."""
-    moments = (next_reminder(progress), next_escalation(progress), progress.deadline)
-    return min(each for each in moments if each is not None)
+    return upcoming(progress)[1]
 
 
 def due(progress: Progress, now: datetime) -> tuple[EventKind, ...]:

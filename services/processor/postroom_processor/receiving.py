@@ -19,10 +19,18 @@ from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import ledger
+from postroom_processor import asking_back, ledger
+from postroom_processor.confirmation import question
 from postroom_processor.decide import Facts, TokenRecord, decide
 from postroom_processor.examine import Examined, examine
-from postroom_processor.follow_up import Handled, event_of, help_mail, tidy_commands
+from postroom_processor.follow_up import (
+    Handled,
+    confirm_mail,
+    event_of,
+    first_reply,
+    help_mail,
+    tidy_commands,
+)
 from postroom_processor.limits import Window
 from postroom_processor.recording import Recorder
 
@@ -134,10 +142,24 @@ class ReceivedMail:
         final = [each for each in handled if each.outcome.kind != "deferred"]
         if len(ledger.save_outcomes(connection, final, now)) != len(final):
             raise Transient("another processor has just handled some of these mails")
-        decided = [each for each in final if each.outcome.kind == "decided"]
-        if not ledger.save_decisions(connection, decided, now):
+        if not ledger.save_votes(connection, final, now):
             raise Transient("another processor has just decided one of these requests")
-        return [*self._help(connection, final, now), *tidy_commands(final, now)]
+        asking_back.save_answers(connection, final)
+        questions = self._ask_back(connection, final, now)
+        return [*self._help(connection, final, now), *questions, *tidy_commands(final, now)]
+
+    def _ask_back(
+        self, connection: Connection, handled: Sequence[Handled], now: datetime
+    ) -> list[Envelope[Any]]:
+        weak = [each for each in handled if each.outcome.kind == "pending_confirmation"]
+        return [
+            confirm_mail(each, record, asked, self._keys, now)
+            for each in weak
+            if (record := each.outcome.record) is not None
+            if asking_back.may_ask(
+                connection, asked := question(record.claim, first_reply(each, record, now))
+            )
+        ]
 
     def _help(self, connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
         return [

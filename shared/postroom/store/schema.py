@@ -267,18 +267,17 @@ confirmations = Table(
     "confirmations",
     metadata,
     Column("token_ref", String(16), primary_key=True),
+    # The token that the reply bore, and the approver it was made for.
+    Column("asked_ref", String(16), nullable=False),
     Column("approval_id", String(100), nullable=False),
     Column("address", String(320), nullable=False),
     Column("day", String(10), nullable=False),
-    Column("position", Integer, nullable=False),
     # The registered address that was asked: the approver's, or a delegate's.
     Column("voter", String(320), nullable=False),
-    Column("content_hash", String(64), nullable=False),
     Column("choice", String(32), nullable=False),
     Column("comment", Text, nullable=False),
     Column("mail_id", String(36), nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("expires_at", Moment, nullable=False),
     Column("asked_at", Moment, nullable=False),
     # Set when the answer came: `confirmed` or `contradicted`.
     Column("answer", String(20)),
