@@ -68,14 +68,7 @@ def refuse(request: ApprovalRequest, account: Account | None, now: datetime) -> 
         return Refusal("account", f"the account {account.name!r} cannot receive: it has no imap section")
     if request.proof is not None and is_below(request.proof, account.proof):
         return Refusal("proof", f"is below {account.proof}, the least of the account {account.name!r}")
-    deadline = deadline_of(request, now)
-    if deadline <= now:
-        return Refusal("deadline", "is in the past")
-    if deadline > now + LONGEST_DEADLINE:
-        return Refusal("deadline", f"is more than {LONGEST_DEADLINE.days} days away")
-    if request.escalate and request_plan(request).escalates_at(now, deadline) is None:
-        return Refusal("escalate.after_s", "is not before the deadline: nobody would be asked")
-    return next(
+    return _refuse_times(request, deadline_of(request, now), now) or next(
         (
             Refusal(field, reason)
             for field, person in _people(request)
@@ -83,6 +76,16 @@ def refuse(request: ApprovalRequest, account: Account | None, now: datetime) -> 
         ),
         None,
     )
+
+
+def _refuse_times(request: ApprovalRequest, deadline: datetime, now: datetime) -> Refusal | None:
+    if deadline <= now:
+        return Refusal("deadline", "is in the past")
+    if deadline > now + LONGEST_DEADLINE:
+        return Refusal("deadline", f"is more than {LONGEST_DEADLINE.days} days away")
+    if request.escalate and request_plan(request).escalates_at(now, deadline) is None:
+        return Refusal("escalate.after_s", "is not before the deadline: nobody would be asked")
+    return None
 
 
 def _people(request: ApprovalRequest) -> Iterator[tuple[str, str]]:

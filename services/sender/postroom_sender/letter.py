@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-from postroom.messages import ApprovalMail, HelpMail
+from postroom.messages import ApprovalMail, ConfirmMail, HelpMail
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -42,7 +42,8 @@ class Letter:
         how_to: Sentences before the choices.
         choices: The words to choose from.
         advice: Sentences after the choices.
-        footer: Where the mail comes from.
+        footer: Where the mail comes from, and the reply token: replies quote it, so it comes back even where
+            a mail server drops tags and a mail program drops references.
         account_footer: What the account writes under all its mails; may be empty.
     """
 
@@ -65,10 +66,15 @@ _ADVICE = (
 )
 
 
+def subject_tag(token: str) -> str:
+    """The token as it stands at the end of a subject."""
+    return f"[{token}]"
+
+
 def approval_letter(
     content: ApprovalMail, *, reply_address: str, from_address: str, account_footer: str = ""
 ) -> Letter:
-    """The letter that asks for a decision. `reply_address` carries the token."""
+    """The letter that asks for a decision. `reply_address` carries the token where it can."""
     facts = [
         ("Asked by", content.requester),
         ("Until", spelled(content.deadline)),
@@ -81,9 +87,9 @@ def approval_letter(
         opening=(),
         quotation=content.body.strip("\n"),
         how_to=_HOW_TO,
-        choices=_choices(content.choices, content.subject, reply_address),
+        choices=_choices(content.choices, content, reply_address),
         advice=_ADVICE,
-        footer=_footer(from_address),
+        footer=_footer(from_address, content.reply_token),
         account_footer=account_footer.strip("\n"),
     )
 
@@ -104,9 +110,43 @@ def help_letter(
         ),
         quotation=content.understood.strip("\n"),
         how_to=_HOW_TO,
-        choices=_choices(content.choices, content.subject, reply_address),
+        choices=_choices(content.choices, content, reply_address),
         advice=_ADVICE,
-        footer=_footer(from_address),
+        footer=_footer(from_address, content.reply_token),
+        account_footer=account_footer.strip("\n"),
+    )
+
+
+def confirm_letter(
+    content: ConfirmMail, *, reply_address: str, from_address: str, account_footer: str = ""
+) -> Letter:
+    """The letter that asks whether a reply was the approver's own."""
+    came = (
+        f"A reply came in that gives {content.sender} as its sender."
+        if content.sender
+        else "A reply came in."
+    )
+    return Letter(
+        label="Please confirm",
+        subject=content.subject,
+        facts=(
+            ("It says", f"“{content.choice}”"),
+            ("Until", spelled(content.deadline)),
+            ("Request", content.approval_id),
+        ),
+        opening=(
+            f"A reply came in{sender}.",
+            "It could not be proven that you wrote it, so nothing was decided so far.",
+            *(("It has this comment:",) if content.comment.strip() else ()),
+        ),
+        quotation=content.comment.strip("\n"),
+        how_to=("If you wrote it, reply to this mail with the same word again.",),
+        choices=_choices((content.choice,), content, reply_address),
+        advice=(
+            "If you did not write it, do nothing, or tell your administrator: somebody has the mail to you.",
+            "Put the word alone in the first line. Without your answer nothing is decided.",
+        ),
+        footer=_footer(from_address, content.reply_token),
         account_footer=account_footer.strip("\n"),
     )
 
@@ -131,11 +171,14 @@ def _guard(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"^(?!>)(?=(?:[^\w\n]|_)*(?:{choice}))", re.IGNORECASE | re.MULTILINE)
 
 
-def _choices(words: tuple[str, ...], subject: str, reply_address: str) -> tuple[Choice, ...]:
+def _choices(
+    words: tuple[str, ...], content: ApprovalMail | HelpMail | ConfirmMail, reply_address: str
+) -> tuple[Choice, ...]:
     # "+" is encoded, since some programs read it as a blank (RFC 6068, section 5).
     local, _, domain = reply_address.rpartition("@")
     address = f"{quote(local, safe='')}@{quote(domain, safe='')}"
-    title = quote(f": {subject[:_LINK_SUBJECT_CHARS]}", safe="")
+    # Such a mail is new and answers nothing: where the address cannot carry the token, its subject does.
+    title = quote(f": {content.subject[:_LINK_SUBJECT_CHARS]} {subject_tag(content.reply_token)}", safe="")
     return tuple(
         Choice(
             word,
@@ -146,5 +189,5 @@ def _choices(words: tuple[str, ...], subject: str, reply_address: str) -> tuple[
     )
 
 
-def _footer(from_address: str) -> tuple[str, ...]:
-    return (f"Written by a program (Postroom) for {from_address}.",)
+def _footer(from_address: str, token: str) -> tuple[str, ...]:
+    return (f"Written by a program (Postroom) for {from_address}.", f"Reference: {token}")
