@@ -121,11 +121,7 @@ def confirm_letter(
     content: ConfirmMail, *, reply_address: str, from_address: str, account_footer: str = ""
 ) -> Letter:
     """The letter that asks whether a reply was the approver's own."""
-    came = (
-        f"A reply came in that gives {content.sender} as its sender."
-        if content.sender
-        else "A reply came in."
-    )
+    sender = f" that gives {content.sender} as its sender" if content.sender else ""
     return Letter(
         label="Please confirm",
         subject=content.subject,
