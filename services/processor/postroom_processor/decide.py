@@ -13,6 +13,7 @@ from postroom.addresses import same_address
 from postroom.proof_level import DEFAULT_LEVEL, LEVELS, ProofLevel
 from postroom.reply_token import ParsedToken, TokenClaim, TokenKeys, verify_token
 from postroom_processor import lifecycle
+from postroom_processor.automatic import explained
 from postroom_processor.confirmation import FirstReply
 from postroom_processor.examine import Examined
 from postroom_processor.lifecycle import Count, Ending, State, Terms, Vote
@@ -204,7 +205,11 @@ def _automatic(case: Case) -> Outcome | None:
     """Programs decide nothing and get no answer. A list's mail without a token is mail like any other."""
     if case.examined.automatic is None or (case.examined.automatic == "list" and not case.examined.tokens):
         return None
-    return Outcome("ignored", f"not written by a person: {case.examined.automatic}")
+    return Outcome("ignored", f"not written by a person: {_explained(case.examined)}")
+
+
+def _explained(examined: Examined) -> str:
+    return explained(examined.mail, examined.automatic) if examined.automatic else ""
 
 
 def _contradictory(case: Case) -> Outcome | None:
