@@ -32,32 +32,36 @@ class Origin:
 class Change:
     """A change of a request: what the event tells, the request and who was asked as they are stored after it.
 
-    `kind` is the event's type without its first word. `request` and the `people` have the store's columns.
+    `kind` is the event's type without its first word, `event` its data as JSON. `request` and the
+    `people` have the store's columns.
     """
 
     approval_id: str
     kind: str
-    event: Mapping[str, Any]
+    event: Document
     request: Mapping[str, Any]
     people: Sequence[Mapping[str, Any]]
 
     @property
+    def account(self) -> str:
+        """The account that the request belongs to."""
+        return str(self.event.get("account"))
+
+    @property
     def event_sha256(self) -> str:
         """By what an event that is told again is known."""
-        return fingerprint({"kind": self.kind, "event": value_of(self.event)})
+        return fingerprint({"kind": self.kind, "event": self.event})
 
 
-def document_of(
-    change: Change, origin: Origin, account: Account | None, handled: Handled | None, now: datetime
-) -> Document:
-    """The document of a change. `handled` is the mail that led to it, if one did."""
+def document_of(change: Change, policy: Document, handled: Handled | None, now: datetime) -> Document:
+    """The document of a change. `policy`: `policy_of` its account; `handled`: the mail that led to it."""
     document: dict[str, Value] = {
         "kind": change.kind,
         "at": now.isoformat(),
-        "event": value_of(change.event),
+        "event": change.event,
         "request": value_of({key: change.request[key] for key in change.request if _is_told(change, key)}),
         "approvers": value_of(change.people),
-        "policy": policy_of(account, origin),
+        "policy": policy,
     }
     if handled is not None:
         document |= _about_the_mail(handled)
@@ -69,7 +73,7 @@ def _is_told(change: Change, column: str) -> bool:
     return column != "body" or change.kind in ("requested", "changed")
 
 
-def policy_of(account: Account | None, origin: Origin) -> dict[str, Value]:
+def policy_of(account: Account | None, origin: Origin) -> Document:
     """By which rules it was decided; `version` is the hash of the rest."""
     settings = account.model_dump(mode="json", exclude=set(_NO_POLICY)) if account else {}
     if account and account.imap:

@@ -18,11 +18,12 @@ from sqlalchemy import Connection, select
 from postroom.accounts_watch import Accounts
 from postroom.broker.outgoing import Outgoing
 from postroom.envelope import PREFIX, event_type
+from postroom.evidence.canonical import Document
 from postroom.evidence.chain import SigningKeys, seal
 from postroom.messages import MESSAGES, ApprovalEvent, ApprovalUnclear
 from postroom.store import evidence as stored
 from postroom.store.schema import approvals, approvers
-from postroom_processor.evidence import Change, Origin, document_of
+from postroom_processor.evidence import Change, Origin, document_of, policy_of
 from postroom_processor.follow_up import Handled
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Recorder:
         changes = _changes(connection, told)
         chains = stored.read_chains(connection, {change.approval_id for change in changes})
         by_id = {each.envelope.id: each for each in mails}
+        policies = self._policies(changes)
         new: list[stored.Recorded] = []
         for change in changes:
             chain = chains[change.approval_id]
@@ -78,14 +80,17 @@ class Recorder:
             if event_sha256 in chain.events or change.kind in chain.kinds & ONCE:
                 continue
             handled = by_id.get(str(change.event.get("mail_id")))
-            account = self._accounts.get(str(change.event.get("account")))
-            document = document_of(change, self._origin, account, handled, now)
+            document = document_of(change, policies[change.account], handled, now)
             mail = handled.examined.mail.raw if handled else None
             entry = seal(change.approval_id, chain.tail, document, mail, self._keys)
             chains[change.approval_id] = chain.with_entry(entry, change.kind, event_sha256)
             new.append(stored.Recorded(entry, change.kind, event_sha256))
         stored.append(connection, new, now)
         _log(new)
+
+    def _policies(self, changes: Iterable[Change]) -> dict[str, Document]:
+        names = {change.account for change in changes}
+        return {name: policy_of(self._accounts.get(name), self._origin) for name in names}
 
 
 def _kind(message: Outgoing) -> str | None:

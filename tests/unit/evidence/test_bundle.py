@@ -52,7 +52,7 @@ def bad(entries: list[Entry], **how: list[str]) -> str:
 
 
 VALUES: st.SearchStrategy[Value] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
@@ -74,15 +74,15 @@ def test_the_order_of_keys_does_not_matter() -> None:
     assert canonical({"b": 1, "a": [True, None, "ü"]}) == '{"a":[true,null,"ü"],"b":1}'.encode()
 
 
-@pytest.mark.parametrize("value", [1.0, float("nan"), b"x", {1: "x"}, object(), [{"a": 1.5}]])
-def test_what_has_several_spellings_has_none(value: object) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"x", {b"x": 1}, object(), [{"a": {1}}]])
+def test_what_json_does_not_have_has_no_spelling(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
         canonical(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "data",
-    [b'{"a": 1}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"[1.0]", b'"\\u00fc"', b"[", b"\xff", b"[" * 9999],
+    [b'{"a": 1}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b"[1.00]", b'"\\u00fc"', b"[", b"\xff", b"[" * 9999],
 )
 def test_another_spelling_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="it is"):
