@@ -94,6 +94,8 @@ def _rule(value: object) -> object:
     """A number in digits is as good as one: `"2"` for `{"at_least": 2}`."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 3:
         return {"at_least": int(value)}
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"at_least": value}
     if isinstance(value, str) and value not in ("any", "all"):
         raise ValueError('must be "any", "all" or how many must agree, such as "2" or {"at_least": 2}')
     return value
