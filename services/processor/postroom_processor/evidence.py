@@ -143,12 +143,14 @@ def _token(handled: Handled) -> Value:
     if record is None:
         return None
     ref = token_ref(record.claim)
-    found = next((each for each in handled.examined.carried if each.token.ref == ref), None)
+    carried = handled.examined.carried
+    # The token of a question whether a decision is theirs stands for another claim than the record's.
+    found = next((each for each in carried if each.token.ref == ref), next(iter(carried), None))
     if found is None:
         return None
     return {
         "text": found.token.text,
-        "ref": ref,
+        "ref": found.token.ref,
         "key_id": found.token.key_id,
         "carriers": sorted(found.carriers),
         "claim": value_of(record.claim),
