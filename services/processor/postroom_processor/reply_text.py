@@ -19,6 +19,7 @@ from postroom_processor.mail import Mail
 from postroom_processor.read_limits import REASONS
 from postroom_processor.reply_marks import (
     ATTRIBUTION_STARTS,
+    DASHES,
     LABEL,
     LABEL_KINDS,
     LINE_RULES,
@@ -93,6 +94,7 @@ _REST: Named = ("rest", "follows a line after which nothing is the author's own"
 _MARKED_UP: Named = ("markup", "the HTML marks it so")
 _WRAPPED: Named = ("wrapped-quote", "stands between quoted lines: wrapped text")
 _ATTRIBUTION: Named = ("attribution", "says who wrote what follows")
+_DASHES: Named = ("dashes", "a line drawn above the mail that is answered")
 _HEADER_BLOCK: Named = ("header-block", "the header of the mail that is answered")
 
 _LINE_ENDS = re.compile(r"\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
@@ -104,7 +106,11 @@ _MAX_WARNING_LINES = 6
 _LONGEST_TRIED_CHARS = 1_000
 # Above, somebody pasted a log; what was decided is not in its tail, but a "no" might be.
 _MAX_LINES = 5_000
-_ADDRESS_COLON = re.compile(r"[<(\[][^<>()\s]+@[^<>()\s]+[>)\]](?:\s?님이)?\s?[:：]$")
+_ADDRESS_COLON = re.compile(r"[<(\[]\s?[^<>()\s]+@[^<>()\s]+\s?[>)\]](?:\s?님이)?\s?[:：]$")
+# A name and an address, or the bracket that opens one at a line's end.
+_ADDRESSED = re.compile(r"^\W{0,3}\w[^<>:!?]{0,60}<(?:[^<>\s]+@[^<>\s]+>|\s*$)")
+_DATE_GOES_ON = re.compile(r"\s*(?:[^\W\d_A-Z]|[AP]M\b)")
+_DATE_ENDS = re.compile(r"\d{1,4}[.,]?$")
 _NUMBER = re.compile(r"\d")
 _UNDECIDABLE = {
     **dict.fromkeys(REASONS, "limit-reached"),
@@ -164,6 +170,8 @@ class _Cutter:
         if _is_header_block(self.lines, index):
             self.tail = "quote"
             return self._drop(index, 1, "header", _HEADER_BLOCK)
+        if DASHES.match(self.lines[index].text[:80]) and _is_cut_below(self.lines, index + 1):
+            return self._drop(index, 1, "divider", _DASHES)
         return 0
 
     def _line(self, index: int) -> int:
@@ -321,11 +329,28 @@ def _paragraph_length(lines: Sequence[MarkedLine], index: int, longest: int) -> 
     return length
 
 
+def _is_cut_below(lines: Sequence[MarkedLine], index: int) -> bool:
+    """Whether the next line with anything on it starts the mail that is answered."""
+    for start in range(index, len(lines)):
+        text = lines[start].text
+        if text.strip(_BLANK_MARKS):
+            rule = _rule_for(text, has_own=False)
+            return (
+                _is_quoted(lines[start])
+                or (rule is not None and rule.rest_too)
+                or _label_kind(text) == "date"
+                or _is_header_block(lines, start)
+                or _attribution_length(lines, start) > 0
+            )
+    return False
+
+
 def _attribution_length(lines: Sequence[MarkedLine], index: int) -> int:
     """Return how many lines an attribution that starts here takes; 0 if none does."""
-    starts = ATTRIBUTION_STARTS.match(lines[index].text[:80]) is not None
+    first = lines[index].text[:200]
+    starts = ATTRIBUTION_STARTS.match(first) is not None
     joined = ""
-    for length in range(1, _MAX_ATTRIBUTION_LINES + 1 if starts else 2):
+    for length in range(1, _MAX_ATTRIBUTION_LINES + 1 if starts or _may_start(first) else 2):
         if index + length > len(lines):
             return 0
         line = lines[index + length - 1]
@@ -338,6 +363,10 @@ def _attribution_length(lines: Sequence[MarkedLine], index: int) -> int:
     return 0
 
 
+def _may_start(first: str) -> bool:
+    return _ADDRESSED.search(first) is not None or WROTE.search(first) is not None
+
+
 def _is_attribution(text: str, starts: bool) -> bool:
     if not text.endswith((":", "：")):
         return False
@@ -348,11 +377,25 @@ def _is_attribution(text: str, starts: bool) -> bool:
 
 def _starts_within(lines: Sequence[MarkedLine], index: int, length: int) -> bool:
     """Whether a shorter attribution starts further down; the lines above it are the author's."""
-    for start in range(index + 1, index + length):
-        rest = " ".join(line.text.strip() for line in lines[start : index + length])
-        if ATTRIBUTION_STARTS.match(rest) and _NUMBER.search(rest) and _is_attribution(rest, True):
-            return True
-    return False
+    return any(
+        _is_whole(" ".join(line.text.strip() for line in lines[start : index + length]))
+        and not _is_begun(lines[index].text, lines[start].text)
+        for start in range(index + 1, index + length)
+    )
+
+
+def _is_whole(text: str) -> bool:
+    return _NUMBER.search(text) is not None and _is_attribution(text, starts=True)
+
+
+def _is_begun(first: str, next_line: str) -> bool:
+    """Whether a line is the beginning of the attribution that goes on in the next one."""
+    first = first.strip(_BLANK_MARKS)
+    if first.endswith(("<", "(")):
+        return True
+    if _ADDRESSED.search(first) is not None or ATTRIBUTION_STARTS.match(next_line) is None:
+        return _NUMBER.search(first) is not None or "@" in first
+    return _DATE_ENDS.search(first) is not None and _DATE_GOES_ON.match(next_line) is not None
 
 
 def _is_header_block(lines: Sequence[MarkedLine], index: int) -> bool:
