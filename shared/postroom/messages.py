@@ -295,6 +295,8 @@ class HelpMail(BaseModel):
     understood: Quoted
     reply_token: str
     in_reply_to: ShortLine = ""
+    # Why it was unclear, as in `approval.unclear`.
+    reason_code: ShortLine = ""
 
 
 class ConfirmMail(BaseModel):

@@ -57,12 +57,13 @@ _EVENTS: Mapping[OutcomeKind, type[MailEvent]] = {
 
 @dataclass(frozen=True)
 class Handled:
-    """A mail with its outcome, and the envelope it came in."""
+    """A mail with its outcome, and the envelope it came in. `is_helped`: whether a help mail answers it."""
 
     envelope: Envelope[Any]
     examined: Examined
     outcome: Outcome
     account: Account
+    is_helped: bool = False
 
 
 def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
@@ -168,6 +169,7 @@ def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datet
         understood=shown(verdict.understood) if isinstance(verdict, Unclear) else "",
         reply_token=make_token(record.claim, keys),
         in_reply_to=_header_safe(handled.examined.mail.message_id),
+        reason_code=verdict.reason_code if isinstance(verdict, Unclear) else "",
     )
     send = MailSend(
         id=f"{record.claim.approval_id}:help:{record.position}:{now.date().isoformat()}",

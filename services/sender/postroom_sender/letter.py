@@ -5,6 +5,7 @@ wrote stands behind a label or in a quotation, and `guarded` marks a line that h
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -66,6 +67,18 @@ _ADVICE = (
 )
 
 
+_UNCLEAR = (
+    "Your reply came in, and it was not clear what you decide.",
+    "Nothing was decided so far.",
+)
+_WHY_UNCLEAR: Mapping[str, tuple[str, ...]] = {
+    "no-comment": (
+        "Your reply came in. For this decision a comment is needed as well, so",
+        "it does not count yet: please answer again, and write why below the word.",
+    ),
+}
+
+
 def subject_tag(token: str) -> str:
     """The token as it stands at the end of a subject."""
     return f"[{token}]"
@@ -81,17 +94,39 @@ def approval_letter(
         ("Request", content.approval_id),
     ]
     return Letter(
-        label="Decision needed",
+        label="Reminder: decision needed" if content.reminder else "Decision needed",
         subject=content.subject,
         facts=tuple((label, value) for label, value in facts if value),
-        opening=(),
+        opening=_why_asked(content),
         quotation=content.body.strip("\n"),
         how_to=_HOW_TO,
         choices=_choices(content.choices, content, reply_address),
-        advice=_ADVICE,
+        advice=(*_ADVICE, *_comment_advice(content)),
         footer=_footer(from_address, content.reply_token),
         account_footer=account_footer.strip("\n"),
     )
+
+
+def _why_asked(content: ApprovalMail) -> tuple[str, ...]:
+    """Why this person gets this mail, and now: nothing for the first mail to somebody who was named."""
+    lines: list[str] = []
+    if content.changed:
+        lines += [
+            "This request was changed. What was answered to earlier mails about it",
+            "does not count any more; please answer this one.",
+        ]
+    if content.stands_for:
+        lines += [f"You are asked in the place of {content.stands_for}.", "You have one vote together."]
+    if content.escalated:
+        lines += ["You are asked too, since it was not decided in the time given."]
+    if content.reminder:
+        lines += ["Your answer has not come in so far."]
+    return tuple(lines)
+
+
+def _comment_advice(content: ApprovalMail) -> tuple[str, ...]:
+    words = " or ".join(f'"{choice}"' for choice in content.comment_required)
+    return (f"Write why below the word {words}: without a comment it does not count.",) if words else ()
 
 
 def help_letter(
@@ -103,11 +138,7 @@ def help_letter(
         label="Please answer again",
         subject=content.subject,
         facts=(("Request", content.approval_id),),
-        opening=(
-            "Your reply came in, and it was not clear what you decide.",
-            "Nothing was decided so far.",
-            *read,
-        ),
+        opening=(*_WHY_UNCLEAR.get(content.reason_code, _UNCLEAR), *read),
         quotation=content.understood.strip("\n"),
         how_to=_HOW_TO,
         choices=_choices(content.choices, content, reply_address),
