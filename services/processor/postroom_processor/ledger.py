@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, select, update
 
 from postroom.account import Account
 from postroom.reply_token import TokenClaim
@@ -23,6 +23,7 @@ from postroom.store.schema import (
 from postroom_processor import asking_back
 from postroom_processor.decide import TokenRecord
 from postroom_processor.follow_up import Handled
+from postroom_processor.help_budget import Helped
 from postroom_processor.lifecycle import Seat, Terms, Vote
 from postroom_processor.limits import Window
 from postroom_processor.requests import plan_of, token_content
@@ -35,17 +36,19 @@ def handled_before(connection: Connection, mail_ids: Sequence[str]) -> set[str]:
     return set(found.scalars())
 
 
-def token_records(connection: Connection, refs: Iterable[str]) -> dict[str, TokenRecord]:
-    """The records of the tokens that are known, their requests locked until the transaction ends."""
+def token_records(
+    connection: Connection, refs: Iterable[str], *, lock: bool = True
+) -> dict[str, TokenRecord]:
+    """The records of the tokens that are known; `lock`: their requests locked until the transaction ends."""
     wanted = sorted(set(refs))
     if not wanted:
         return {}
     questions = asking_back.questions(connection, wanted)
     wanted = sorted({*wanted, *(row.asked_ref for row in questions)})
-    rows = connection.execute(_of_tokens(approvers, approvers.c.token_ref.in_(wanted))).all()
+    rows = connection.execute(_of_tokens(approvers, wanted, lock=lock)).all()
     # Read once the requests are locked: what somebody changed in the meantime is here and not there.
     left = sorted(set(wanted) - {row.token_ref for row in rows})
-    former = connection.execute(_of_tokens(former_tokens, former_tokens.c.token_ref.in_(left))).all()
+    former = connection.execute(_of_tokens(former_tokens, left, lock=lock)).all()
     ids = sorted({row.approval_id for row in rows})
     seats, votes = seats_of(connection, ids), votes_of(connection, ids)
     current = {
@@ -55,16 +58,16 @@ def token_records(connection: Connection, refs: Iterable[str]) -> dict[str, Toke
     return found | asking_back.records(questions, found)
 
 
-def _of_tokens(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+def _of_tokens(table: Table, refs: Sequence[str], *, lock: bool) -> Select[Any]:
     # The requests always in the same order, so that two batches cannot wait for each other.
     about = [each for each in approvals.c if each.name != "content_hash"]
-    return (
+    found = (
         select(table, *about, approvals.c.content_hash.label("content"))
         .join(approvals, approvals.c.id == table.c.approval_id)
-        .where(condition)
+        .where(table.c.token_ref.in_(refs))
         .order_by(approvals.c.id)
-        .with_for_update()
     )
+    return found.with_for_update() if lock else found
 
 
 def seats_of(connection: Connection, ids: Sequence[str]) -> Mapping[str, tuple[Seat, ...]]:
@@ -157,8 +160,20 @@ def save_votes(connection: Connection, handled: Sequence[Handled], now: datetime
     return connection.execute(statement, endings).rowcount == len(endings)
 
 
-def may_help(connection: Connection, approval_id: str, approver: str, now: datetime) -> bool:
-    """Whether this approver has had no help mail about this request today (UTC); records that one goes."""
+def helped(connection: Connection, approval_id: str, approver: str, now: datetime) -> Helped:
+    """How many help mails this approver has had, for this request and today (UTC)."""
+    today = now.date().isoformat()
+    this_request, this_day = help_mails.c.approval_id == approval_id, help_mails.c.day == today
+    counts = select(
+        func.count().filter(this_request & this_day),
+        func.count().filter(this_request),
+        func.count().filter(this_day),
+    ).where(help_mails.c.address == approver)
+    return Helped(*connection.execute(counts).one())
+
+
+def save_help(connection: Connection, approval_id: str, approver: str, now: datetime) -> bool:
+    """Record that a help mail about this request goes to this approver today (UTC); False if one went."""
     row = {"approval_id": approval_id, "address": approver, "day": now.date().isoformat()}
     return bool(insert_new(connection, help_mails, [row], key="address"))
 

@@ -40,8 +40,12 @@ from postroom.store.schema import approvals, mails, outbox, sends, windows
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.evidence import Origin
+from postroom_processor.help_budget import MAX_IN_THREAD
+from postroom_processor.mail import Mail
 from postroom_processor.receiving import ReceivedMail
 from postroom_processor.recording import Recorder
+from postroom_processor.signatures import Signatures
+from postroom_processor.vouching import Check
 from tests.accounts import keep_accounts
 from tests.servers.process import free_port
 
@@ -64,6 +68,11 @@ accounts:
 """
 
 
+def no_signatures(_mail: Mail, _domain: str) -> Signatures:
+    """Stands in for the check that asks the DNS."""
+    return Signatures(())
+
+
 @dataclass
 class Bench:
     """The processor's handlers on their own store and broker, with a clock that the test moves."""
@@ -74,6 +83,7 @@ class Bench:
     now: datetime = NOW
     publishers: list[Publisher] = field(default_factory=list)
     uid: int = 0
+    check: Check = no_signatures
 
     def clock(self) -> datetime:
         return self.now
@@ -99,6 +109,7 @@ class Bench:
             accounts=Accounts(self.store),
             keys=KEYS,
             recorder=self.recorder(),
+            check=self.check,
             shards=1,
             clock=self.clock,
         )
@@ -238,6 +249,27 @@ def test_one_help_mail_a_day_and_approver(bench: Bench) -> None:
     handler([bench.mail("hm again", to=address)])
     assert len(bench.sends()) == 1
     assert outcomes(bench) == Counter({"unclear": 3})
+
+
+def test_a_loop_gets_a_few_help_mails_and_then_only_a_reason(bench: Bench) -> None:
+    bench.request()
+    address = bench.reply_address()
+    handler = bench.received_mail()
+    for _ in range(5):
+        handler([bench.mail("Your request has been received by our system", to=address)])
+        bench.now += timedelta(days=1)
+    assert len(bench.sends()) == MAX_IN_THREAD
+    reasons = [row.reason for row in bench.rows(mails)]
+    assert sum("no help mail: 3 went about this request" in reason for reason in reasons) == 2
+
+
+def test_what_reads_like_an_absence_is_not_answered_and_says_so(bench: Bench) -> None:
+    bench.request()
+    bench.received_mail()([bench.mail("Ich bin bis Montag nicht im Büro.", to=bench.reply_address())])
+    assert bench.sends() == []
+    (row,) = bench.rows(mails)
+    assert row.outcome == "unclear"
+    assert "no help mail: it reads like an out-of-office reply" in row.reason
 
 
 def test_what_is_over_the_limit_waits_for_the_next_window(bench: Bench) -> None:
