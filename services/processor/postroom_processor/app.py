@@ -21,7 +21,9 @@ from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import SERVICE, ReceivedMail
 from postroom_processor.recording import Recorder, origin
+from postroom_processor.resolver import CachingResolver, DnsResolver
 from postroom_processor.results import Results
+from postroom_processor.signature_check import SignatureCheck
 
 SWEEP_INTERVAL_S = 2.0
 DEADLINE_INTERVAL_S = 1.0
@@ -41,6 +43,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     accounts = Accounts(store)
     keys = settings.read_token_keys()
     spool = Spool(settings.spool)
+    check = SignatureCheck(CachingResolver(DnsResolver()))
     recorder = Recorder(accounts, settings.read_evidence_keys(), origin())
 
     def publisher(name: str) -> Publisher:
@@ -70,6 +73,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             accounts=accounts,
             keys=keys,
             recorder=recorder,
+            check=check,
             shards=settings.shards,
             clock=utc_now,
         )
