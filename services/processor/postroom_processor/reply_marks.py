@@ -261,7 +261,10 @@ _DISCLAIMER = _any(
     r"(?:geschäftsführer|handelsregister|amtsgericht|sitz der gesellschaft)\b",
 )
 _OUTSIDE = (
-    r"\W{0,6}(?:caution|external|warning|attention|achtung|vorsicht|extern|important|notice"
+    r"\W{0,6}(?:you don[’']t often get e-?mail from|sie erhalten nicht oft e"
+    r"|vous ne recevez pas souvent de|no suele recibir correo|non si ricevono spesso"
+    r"|u (?:krijgt|ontvangt) niet vaak e-?mail)\b"
+    r"|\W{0,6}(?:caution|external|warning|attention|achtung|vorsicht|extern|important|notice"
     r"|this (?:e-?mail|message))\b"
     r".{0,80}(?:originated|outside (?:of )?(?:the|your|our)|external (?:e-?mail|sender|source|message)"
     r"|externe[rn]? (?:e-?mail|absender)|außerhalb|from outside|don't often get)"
@@ -361,7 +364,8 @@ NEEDS_TEXT_BEFORE = frozenset({"closing", "disclaimer"})
 
 # "On … wrote:". The verb, or an address followed by a colon together with a date, tells.
 WROTE = re.compile(
-    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|écrit|escribió|escribio|escribe|ha scritto|scrisse"
+    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|ha escrit|écrit|escribió|escribio|escribe"
+    r"|ha scritto|scrisse"
     r"|escreveu|schreef|geschreven|napisał(?:a|\(a\))?|pisze|skrev|kirjoitti|napsal(?:a|\(a\))?|píše"
     r"|написал(?:а|\(а\))?|пишет|пише|написав|написала|yazdı|a scris|írta|napisana przez)\b"
     r"|写道|寫道|写到|のメール|のメッセージ|さんは書きました|作成|작성|썼습니다|씀|쓴 글",

@@ -107,6 +107,7 @@ _LONGEST_TRIED_CHARS = 1_000
 # Above, somebody pasted a log; what was decided is not in its tail, but a "no" might be.
 _MAX_LINES = 5_000
 _ADDRESS_COLON = re.compile(r"[<(\[]\s?[^<>()\s]+@[^<>()\s]+\s?[>)\]](?:\s?님이)?\s?[:：]$")
+_ADDRESS_LAST = re.compile(r"\w\s<[^<>\s]+@[^<>\s]+>\s*$")
 # A name and an address, or the bracket that opens one at a line's end.
 _ADDRESSED = re.compile(r"^\W{0,3}\w[^<>:!?]{0,60}<(?:[^<>\s]+@[^<>\s]+>|\s*$)")
 _DATE_GOES_ON = re.compile(r"\s*(?:[^\W\d_A-Z]|[AP]M\b)")
@@ -128,6 +129,7 @@ class _Cutter:
     """Lines sorted into the author's own and the rest."""
 
     lines: Sequence[MarkedLine]
+    rules: Sequence[LineRule] = LINE_RULES
     notes: list[LineNote] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     has_own: bool = False
@@ -176,7 +178,7 @@ class _Cutter:
 
     def _line(self, index: int) -> int:
         text = self.lines[index].text
-        rule = _rule_for(text, has_own=self.has_own)
+        rule = _rule_for(text, self.rules, has_own=self.has_own)
         if rule is None:
             return self._own_line(index)
         if rule.rest_too:
@@ -239,13 +241,15 @@ def explain_lines(mail: Mail) -> tuple[LineNote, ...]:
     return own_text(mail).notes
 
 
-def cut_plain_text(text: str, doubts: Sequence[str] = ()) -> OwnText:
+def cut_plain_text(text: str, doubts: Sequence[str] = (), rules: Sequence[LineRule] = LINE_RULES) -> OwnText:
     """Do the same for a plain text that is at hand without its mail."""
-    return _cut([MarkedLine(line) for line in _LINE_ENDS.split(text)], doubts)
+    return _cut([MarkedLine(line) for line in _LINE_ENDS.split(text)], doubts, rules)
 
 
-def _cut(lines: Sequence[MarkedLine], doubts: Sequence[str]) -> OwnText:
-    cutter = _Cutter(lines, doubts=list(doubts))
+def _cut(
+    lines: Sequence[MarkedLine], doubts: Sequence[str], rules: Sequence[LineRule] = LINE_RULES
+) -> OwnText:
+    cutter = _Cutter(lines, rules, doubts=list(doubts))
     cutter.run()
     own = _trimmed([note.text for note in cutter.notes if note.kind in _KEPT])
     if any("\ufffd" in line for line in own):
@@ -295,9 +299,9 @@ def _grouped(notes: Sequence[LineNote]) -> tuple[Cut, ...]:
     return tuple(Cut(note.kind, note.reason, "\n".join(texts)) for note, texts in groups)
 
 
-def _rule_for(text: str, *, has_own: bool) -> LineRule | None:
+def _rule_for(text: str, rules: Sequence[LineRule], *, has_own: bool) -> LineRule | None:
     tried = text[:_LONGEST_TRIED_CHARS]
-    for rule in LINE_RULES:
+    for rule in rules:
         if rule.kind in NEEDS_TEXT_BEFORE and not has_own:
             continue
         if rule.pattern.match(tried):
@@ -334,7 +338,7 @@ def _is_cut_below(lines: Sequence[MarkedLine], index: int) -> bool:
     for start in range(index, len(lines)):
         text = lines[start].text
         if text.strip(_BLANK_MARKS):
-            rule = _rule_for(text, has_own=False)
+            rule = _rule_for(text, LINE_RULES, has_own=False)
             return (
                 _is_quoted(lines[start])
                 or (rule is not None and rule.rest_too)
@@ -399,8 +403,11 @@ def _is_begun(first: str, next_line: str) -> bool:
 
 
 def _is_header_block(lines: Sequence[MarkedLine], index: int) -> bool:
-    if _label_kind(lines[index].text) is None:
+    kind = _label_kind(lines[index].text)
+    if kind is None:
         return False
+    if kind == "from" and _ADDRESS_LAST.search(lines[index].text):
+        return True
     kinds = {
         _label_kind(line.text) for line in lines[index : index + _HEADER_BLOCK_LINES] if line.text.strip()
     } - {None}

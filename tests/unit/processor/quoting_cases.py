@@ -345,3 +345,25 @@ CLOSINGS: tuple[str, ...] = (
     *("감사합니다.", "감사합니다", "수고하세요"),
     *("Saygılarımla", "Saygılarımla,", "İyi çalışmalar", "Sevgiler"),
 )
+
+# (name, what stands above the author's text, what stands below it)
+SURROUNDED: tuple[tuple[str, str, str], ...] = (
+    ("mark of a gateway", "[EXTERNAL]\n\n", ""),
+    ("warning of a gateway", "CAUTION: This email originated from outside of the organization.\n\n", ""),
+    ("Outlook's first-contact line", "You don't often get email from ann@example.org.\n\n", ""),
+    ("help desk", "", "\n\n##- Please type your reply above this line -##\nTicket 17\nApprove\n"),
+    ("GitHub-like", "", "\n\n--- Reply above this line to add a comment ---\nTicket 17\nApprove\n"),
+    ("legal notice", "", "\n\nThis e-mail is confidential and may be legally privileged.\nDestroy it.\n"),
+    ("German legal notice", "", "\n\nDiese E-Mail enthält vertrauliche Informationen.\nSonst nichts.\n"),
+    ("RFC 3676 signature", "", "\n\n-- \nBob Miller\nHead of QA\n"),
+    ("bent signature", "", "\n--\nBob Miller\n"),
+    ("list footer", "", "\n\n_______________________________________________\nriders mailing list\n"),
+    ("Tobit david", "", "\n\nOriginal Message processed by david®\nRelease 4.2 15. Januar 2024\n"),
+    (
+        "Notes",
+        "",
+        "\n\nAnn Miller ---01/15/2024 10:00:00 AM---Release\n\nFrom:  Ann\nTo: Bob\nDate: x\n\nApprove",
+    ),
+    ("wrapped quote", "", "\n\n> a line that was too\nlong\n> for the program\n"),
+    ("quote with initials", "", "\n\nAM> Release 4.2\nAM> Approve\n"),
+)
