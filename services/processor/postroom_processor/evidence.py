@@ -11,7 +11,6 @@ from postroom.evidence.canonical import Document, Value, fingerprint
 from postroom.evidence.chain import sha256_of
 from postroom.reply_token import token_ref
 from postroom_processor.follow_up import Handled
-from postroom_processor.reply_text import own_text
 
 # What has no part in who may decide and how replies are read, and what is a secret or may be long.
 _NO_POLICY = frozenset(
@@ -88,7 +87,7 @@ def policy_of(account: Account | None, origin: Origin) -> Document:
 
 def value_of(value: object) -> Value:
     """Anything as canonical JSON can tell it; what it cannot tell is told as text."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, datetime):
         return value.isoformat()
@@ -162,7 +161,7 @@ def _reading(handled: Handled) -> Value:
     verdict = handled.outcome.verdict
     if verdict is None:
         return None
-    text = own_text(handled.examined.mail).text.encode(errors="replace")
+    text = handled.examined.own.text.encode(errors="replace")
     return {
         "own_text_sha256": hashlib.sha256(text).hexdigest(),
         "verdict": {"kind": type(verdict).__name__.lower(), **asdict(verdict)},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from postroom.account import Account, matches
 from postroom.messages import MailReceived
@@ -12,6 +13,7 @@ from postroom_processor.automatic import automatic_kind
 from postroom_processor.carriers import Carried, carried_tokens
 from postroom_processor.mail import Mail, read_mail
 from postroom_processor.proof import Findings
+from postroom_processor.reply_text import OwnText, own_text
 from postroom_processor.sender_address import all_addresses, only_sender
 from postroom_processor.signatures import Signatures
 
@@ -36,6 +38,11 @@ class Examined:
     dmarc: str | None = None
     signatures: Signatures | None = None
     content_sha256: str | None = None
+
+    @cached_property
+    def own(self) -> OwnText:
+        """What the reply's author wrote; read when somebody asks, and once."""
+        return own_text(self.mail)
 
     @property
     def tokens(self) -> tuple[ParsedToken, ...]:
