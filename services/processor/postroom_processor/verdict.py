@@ -133,20 +133,49 @@ def read_verdict(
             for any others only the choice itself, letter case aside.
         rules: What stops a decision, if not `RULES`; a test leaves one out to see that it is needed.
     """
+    return trace_verdict(own, choices, rules)[0]
+
+
+def trace_verdict(
+    own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES, rules: Rules | None = None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """As `read_verdict`, with the names of the rules that were asked; the last one made a verdict unclear."""
     rules = rules or RULES
+    asked: list[str] = []
     text = unicodedata.normalize("NFC", own.text).strip()
     understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
-    for applies in rules.obstacles:
-        reason = applies(own, text)
+    for obstacle in rules.obstacles:
+        asked.append(_name(obstacle))
+        reason = obstacle(own, text)
         if reason:
-            return Unclear(reason, understood)
+            return Unclear(reason, understood), tuple(asked)
+    asked.append("decision_word")
     reading = _lead(text, choices)
     if isinstance(reading, str):
-        return Unclear(reading, understood)
-    for code, doubts_it in rules.checks:
-        if doubts_it(reading, own):
-            return Unclear(code, understood)
-    return Decided(reading.choice, reading.comment)
+        return Unclear(reading, understood), tuple(asked)
+    for code, check in rules.checks:
+        asked.append(_name(check))
+        if check(reading, own):
+            return Unclear(code, understood), tuple(asked)
+    return Decided(reading.choice, reading.comment), tuple(asked)
+
+
+def _name(rule: Callable[..., object]) -> str:
+    return rule.__name__.strip("_")
+
+
+def stopping_words(text: str) -> tuple[tuple[str, str], ...]:
+    """The words in a text that may stop a decision, each with the code of its list, in order of the lists.
+
+    Whether one does depends on where it stands; this is for people who want to know why.
+    """
+    folded = _without_harmless(fold(text))
+    found = (
+        (code, " ".join(match.group().split()))
+        for code, pattern in (*_STOPPERS, ("dissent", _DISSENT))
+        for match in islice(pattern.finditer(folded), 20)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _doubted_before(own: OwnText, text: str) -> str | None:
