@@ -16,6 +16,7 @@ from postroom.clock import utc_now
 from postroom.messages import ApprovalState, ApprovalVote, AtLeast
 from postroom.settings import read_settings
 from postroom_console.broker import check_broker
+from postroom_console.explaining import explain
 from postroom_console.faults import FAILED, OK
 from postroom_console.terminal import make_console
 
@@ -36,6 +37,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for p
 @click.group("approvals")
 def approvals() -> None:
     """Ask people for approval by mail, and see what they answered."""
+
+
+approvals.add_command(explain)
 
 
 class Deadline(click.ParamType[datetime]):
