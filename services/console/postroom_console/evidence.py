@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, Row, select
 
+from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.evidence import bundle
 from postroom.evidence.canonical import parse
@@ -142,12 +144,13 @@ def check(keys: Sequence[Sequence[str]], as_json: bool) -> None:
     Exit codes: 0 all is right, 1 something is not: each fault is named with its approval.
     """
     findings: list[Finding] = []
-    with opened(read_settings()) as store, store.read() as connection:
+    settings = read_settings()
+    with opened(settings) as store, store.read() as connection:
         ids = list(stored.approval_ids(connection))
         for approval_id in ids:
             found = _checked(connection, approval_id, _flat(keys))
             findings += [Finding(False, f"{approval_id}: {each.text}") for each in found if each.ok is False]
-        findings += _unrecorded(connection)
+        findings += _unrecorded(connection, settings.evidence_days)
     findings.append(Finding(None, f"{len(ids)} approvals have evidence"))
     _finish(findings, as_json)
 
@@ -204,11 +207,14 @@ def _standing(request: Row[Any] | None, newest: Mapping[str, Any]) -> Iterable[F
             yield Finding(False, f"its {name} is {stands!r} in the store, and {was!r} was recorded")
 
 
-def _unrecorded(connection: Connection) -> Iterable[Finding]:
-    """Decisions without any evidence: made before there was any, removed, or forged."""
+def _unrecorded(connection: Connection, kept_days: int | None) -> Iterable[Finding]:
+    """Requests that ended without evidence: before there was any, or it was removed, or they are forged."""
+    # What is older than evidence is kept has none by right.
+    since = utc_now() - timedelta(days=kept_days) if kept_days else datetime(2000, 1, 1, tzinfo=UTC)
     ended = connection.execute(
         select(approvals.c.id, approvals.c.state)
-        .where(approvals.c.state != "pending", approvals.c.id.not_in(select(recorded.c.approval_id)))
+        .where(approvals.c.state != "pending", approvals.c.decided_at >= since)
+        .where(approvals.c.id.not_in(select(recorded.c.approval_id)))
         .order_by(approvals.c.id)
     )
     return [Finding(False, f"{row.id}: it is {row.state}, and there is no evidence") for row in ended]

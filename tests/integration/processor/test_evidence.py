@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,9 @@ def faults(findings: Sequence[Finding]) -> list[str]:
     return [each.text for each in findings if each.ok is False]
 
 
-def run(there: Bench, *arguments: str) -> Result:
+def run(there: Bench, *arguments: str, environment: Mapping[str, str] | None = None) -> Result:
     environment = {
+        **(environment or {}),
         "POSTROOM_STORE_URL": there.store.engine.url.render_as_string(hide_password=False),
         "POSTROOM_DATA_DIR": str(there.folder),
         "POSTROOM_EVIDENCE_KEYS": (b"e" * 32).hex(),
@@ -322,6 +323,10 @@ def test_a_decision_that_was_changed_or_made_up_in_the_store_is_named(bench: Ben
     with bench.store.write() as connection:
         connection.execute(delete(evidence))
     assert "r-1: it is decided, and there is no evidence" in run(bench, "check").output
+    with bench.store.write() as connection:
+        connection.execute(update(approvals).values(decided_at=NOW - timedelta(days=3000)))
+    kept = run(bench, "check", environment={"POSTROOM_EVIDENCE_DAYS": "1"})
+    assert kept.exit_code == 0, "its evidence was due for removal long ago"
 
 
 def test_the_evidence_of_a_request_is_listed(bench: Bench) -> None:
