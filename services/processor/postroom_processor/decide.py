@@ -19,6 +19,7 @@ from postroom_processor.examine import Examined
 from postroom_processor.lifecycle import Count, Ending, State, Terms, Vote
 from postroom_processor.limits import Window
 from postroom_processor.proof import weakness
+from postroom_processor.read_limits import REASONS
 from postroom_processor.sender_address import only_address
 from postroom_processor.verdict import Decided, Unclear, read_verdict
 
@@ -300,9 +301,12 @@ def _too_late(record: TokenRecord, sender: str, now: datetime) -> str | None:
 
 def _truncated(case: Case) -> Outcome | None:
     record = case.proven
-    if record is None or not case.examined.received.truncated:
+    if record is None:
         return None
-    return Outcome("held", "it is too large to be read whole", record)
+    if case.examined.received.truncated:
+        return Outcome("held", "it is too large to be read whole", record)
+    limited = case.examined.mail.limited
+    return Outcome("held", f"it is not read: {REASONS[limited]}", record) if limited else None
 
 
 def _reply(case: Case) -> Outcome | None:

@@ -245,6 +245,8 @@ def _observe(handled: Sequence[Handled], now: datetime) -> None:
     for each in handled:
         kind, received = each.outcome.kind, each.examined.received
         metrics.mails.labels(outcome=kind).inc()
+        if each.examined.mail.limited is not None:
+            metrics.mails_limited.labels(limit=each.examined.mail.limited).inc()
         if kind == "deferred":
             continue
         if received.role == "inbox":  # nobody waits for what they sent themselves
