@@ -46,9 +46,10 @@ def token_records(
     questions = asking_back.questions(connection, wanted)
     wanted = sorted({*wanted, *(row.asked_ref for row in questions)})
     rows = connection.execute(_of_tokens(approvers, wanted, lock=lock)).all()
-    # Read once the requests are locked: what somebody changed in the meantime is here and not there.
+    # Read once the requests are locked: what somebody changed in the meantime is here and not there. These
+    # decide nothing, so they are not locked: two batches that lock twice could wait for each other.
     left = sorted(set(wanted) - {row.token_ref for row in rows})
-    former = connection.execute(_of_tokens(former_tokens, left, lock=lock)).all()
+    former = connection.execute(_of_tokens(former_tokens, left, lock=False)).all()
     ids = sorted({row.approval_id for row in rows})
     seats, votes = seats_of(connection, ids), votes_of(connection, ids)
     current = {
