@@ -127,7 +127,9 @@ from my side; on my side; bitte; danke; vielen dank; von mir; merci; s'il vous p
 gracias; por favor; grazie; per favore; obrigado; obrigada; bedankt; dank je; alstublieft;
 dziękuję; dzięki; tak; tack; takk; kiitos; díky; děkuji; спасибо; пожалуйста; дякую; будь ласка;
 teşekkürler; 谢谢; 謝謝; ありがとうございます; 감사합니다; lütfen; without reservation; without reservations;
-without conditions; unconditionally; ohne vorbehalt; ohne auflagen; ohne einwände; sans réserve; sin reservas;
+without conditions; unconditionally; as requested; as discussed; as agreed; as planned; with pleasure;
+go ahead; please go ahead; wie besprochen; wie gewünscht; comme convenu; como acordado; come concordato; zoals besproken;
+zgodnie z ustaleniami; som aftalt; som avtalat; som avtalt; kuten sovittu; jak dohodnuto; как договорились; як домовлялися; ohne vorbehalt; ohne auflagen; ohne einwände; sans réserve; sin reservas;
 senza riserve; sem ressalvas; zonder voorbehoud; bez zastrzeżeń; bez výhrad; uden forbehold; utan förbehåll;
 uten forbehold; ehdoitta; без замечаний; без зауважень
 """
@@ -153,6 +155,11 @@ kör; självklart; selvfølgelig; kjør; totta kai; hyvä; jistě; samozřejmě;
 # What may stand before a decision: a greeting with up to three words of a name, or thanks.
 GREETINGS = phrases(
     r"""
+dear sir or madam; dear sirs; to whom it may concern; howdy; ok; okay; cher; chère; chers; chères; madame; monsieur;
+buenas; buen día; querido; querida; estimados; estimadas; egregio; gentilissimo; gentilissima; gentili; prezados;
+prezadas; caros; caras; grüß gott; grüezi; werte; werter; geachte; zdravím; dobrý deň; vážený; vážená; vážení;
+szanowni państwo; szanowny panie; szanowna pani; drogi; droga; hallå; уважаемый; уважаемая; уважаемые; коллеги;
+добрый день; дорогой; дорогая; шановний; шановна; шановні; колеги; вельмишановний; değerli; 各位好; 各位; 尊敬的;
 hi; hello; hey; dear; good morning; good afternoon; good evening; morning; thanks; thank you;
 many thanks; hi there; hi all; hello all; greetings; hallo; guten morgen; guten tag; guten
 abend; moin; servus; liebe; lieber; sehr geehrte; sehr geehrter; danke; vielen dank; bonjour;

@@ -345,6 +345,22 @@ tr: itiraz ediyorum; karşıyım; onaylamıyorum; emin değilim; henüz değil; 
 """
 )
 
+# Retractions that are a rejection's reason where they go on: "reject, wait for the tests"; but "reject. Wait, no".
+DELAYS = phrases(
+    r"""
+wait; hold on; hold off; stop; cancel; warte; warten; stopp; halt; attends; attendez; annule; annulez; annuler; espera; espere;
+cancela; cancele; aspetta; aspettate; annulla; wacht; annuleer; czekaj; poczekaj; anuluj; vent; vänta; annuller;
+odota; odottakaa; peru; počkej; počkejte; zrušit; zrušte; подожди; подождите; погоди; погодите; отмените; зачекай;
+зачекайте; почекай; почекайте; скасуйте; bekle; bekleyin; iptal
+"""
+)
+# Retractions that can only agree with a rejection.
+REFUSALS = phrases(
+    r"""
+(?:please )?(?:do not|don'?t) (?:approve|deploy|release|proceed|go|ship|merge|send|start|run|pay); not approved?
+"""
+)
+
 # Stoppers that count even beside a rejection.
 REJECTION_CONDITIONS = phrases(
     r"""

@@ -245,7 +245,9 @@ def _after_greeting(folded: str, offered: _Offered) -> int:
     position = 0
     for _ in range(2):
         match = _GREETING.match(folded, position)
-        if match is None or _is_more_than_a_name(match.group("name"), offered):
+        if match is None or _is_more_than_a_name(
+            match.group("name") or match.group("honoured") or "", offered
+        ):
             break
         position = match.end()
     return position
@@ -305,9 +307,13 @@ _LEADING_STOPPER = re.compile(
 _LEADING_NEARBY = re.compile(
     _START + "(?:" + "|".join(_bounded(phrase) for phrase in doubts.NOT_LEADING) + ")"
 )
+_GREETINGS = "|".join(_bounded(phrase) for phrase in sorted(words.GREETINGS, key=len, reverse=True))
 _GREETING = re.compile(
-    rf"[\s*_]*(?:{'|'.join(_bounded(phrase) for phrase in words.GREETINGS)})"
-    r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
+    rf"[\s*_]*(?:(?:{_GREETINGS})"
+    r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)"
+    rf"|(?P<honoured>[{_WORDY_SCRIPTS}]{{1,6}}(?:[ \t]?[{_WORDY_SCRIPTS}]{{1,4}})?"
+    r"(?:さん|様|殿|님|您好|你好)))"
+    r"[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
 )
 _TAIL = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in words.TAIL_WORDS)
 _MARK = (
@@ -408,7 +414,10 @@ def _names_another_choice(reading: _Reading, own: OwnText) -> bool:
 
 
 def _retracts(reading: _Reading, own: OwnText) -> bool:
-    return _RETRACTION.search(_without_harmless(reading.rest)) is not None
+    rest = _without_harmless(reading.rest)
+    if reading.refuses:
+        rest = _REASON.sub(" ", rest)
+    return _RETRACTION.search(rest) is not None
 
 
 def _dissents(reading: _Reading, own: OwnText) -> bool:
@@ -550,6 +559,9 @@ _CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLE
 _BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(doubts.FRIENDLY_SIGNS) + "\ufe0f"
 _NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")
 _DISSENT = _one_of(_flat(doubts.DISSENT))
+_REASON = re.compile(
+    rf"(?:{_one_of(doubts.DELAYS).pattern})(?=[ \t]+[^\W\d_])|{_one_of(doubts.REFUSALS).pattern}"
+)
 _HARD_CONDITION = _one_of(doubts.REJECTION_CONDITIONS)
 _HARD_HEDGE = _one_of(doubts.REJECTION_HEDGES)
 _OWN_LANGUAGE = {

@@ -17,12 +17,29 @@ Approve, please see below.\n\nThe figures on page 3 look better than last year.
 Approved without reservations.
 Approve. No rush.
 Approve\n\nHow soon will the new version be visible on the customer portal?
+Dear Sir or Madam,\napproved
+To whom it may concern,\n\nApproved
+OK, approved
+Approved as discussed
+Yes please go ahead
+Approve :-)
+Approved, have a nice weekend
 en reject
+Reject. We need to wait for the tests.
+Reject - do not ship
+Reject\n\nPlease cancel the deployment.
+No. Stop the release.
 Reject\n\nNot yet, the tests are red.
 Rejected, I don't agree with the price.
 No, too early today.
 Decline - we still wait for legal.
 en -
+Reject. Wait, no.
+Reject. Hold on.
+Reject. Actually, let us talk.
+OK no, approve
+ok?\napprove
+OK if green\napprove
 Approved (with reservations)
 Approve, with a caveat
 Approve, theoretically
@@ -41,6 +58,8 @@ approve, nvm
 approved != final
 Approve. I repeat: do not approve
 de approve
+Grüß Gott,\ngenehmigt
+Genehmigt wie besprochen
 Guten Morgen,\n\nalles gut.\n\nGenehmigt?|-
 Hallo zusammen,\n\ngenehmigt.\n\nViele Grüße\nJana
 Genehmigt, ohne Auflagen.
@@ -49,6 +68,7 @@ Ja, gerne. Danke!
 Sehr geehrte Frau Maier,\n\nich genehmige.\n\nMit freundlichen Grüßen\nKarl Huber
 Genehmigt. Bis bald!
 de reject
+Abgelehnt, bitte warten bis Montag
 Abgelehnt, noch nicht fertig
 Nein, bitte erst testen
 Hallo Bob,\nich lehne das ab.\nGrüße\nJana
@@ -67,6 +87,7 @@ Von mir aus nicht genehmigt
 Wird genehmigt
 Soll ich genehmigen
 fr approve
+Cher Luc,\n\nApprouvé
 Bonjour à tous,\n\nApprouvé.\n\nBien cordialement,\nLuc
 Approuvée, sans réserve
 Validé, merci
@@ -276,6 +297,7 @@ En hyväksy tätä
 Hyväksyn, ehkä
 Ei koskaan hyväksytty
 cs approve
+Zdravím,\nschváleno
 Dobrý den,\n\nSchváleno.\n\nS pozdravem\nJan
 Schvaluji, bez výhrad
 Ano, samozřejmě
@@ -296,6 +318,8 @@ Neschváleno
 Schvaluji, možná
 Nikdy schváleno
 ru approve
+Уважаемый Иван,\nодобряю
+Коллеги, добрый день!\nСогласовано
 Добрый день,\n\nСогласовано.\n\nС уважением,\nИван
 Утверждаю, без замечаний
 Да, конечно
@@ -319,6 +343,7 @@ ru -
 Никогда не одобрено
 Я против, не одобряю
 uk approve
+Шановний Іване,\nпогоджено
 Доброго дня,\n\nПогоджено.\n\nЗ повагою,\nІван
 Затверджую, без зауважень
 Схвалено, дякую!
@@ -339,6 +364,8 @@ uk -
 Схвалюю, можливо
 Ніколи не схвалено
 zh approve
+王经理您好：\n\n同意
+各位好，\n同意
 大家好，\n\n批准。\n\n祝好
 同意，没有意见
 是的，没问题
@@ -350,6 +377,9 @@ zh reject
 不
 否
 zh -
+不好，同意
+没问过您好，同意
+不同意您好\n同意
 有条件批准
 批准（部分）
 批准？
@@ -364,6 +394,8 @@ zh -
 不通过
 同意才怪
 ja approve
+田中様\n\n承認します
+田中さん\nお疲れ様です\n承認します
 おはようございます。\n承認します。
 承認いたします。問題ありません。
 はい、お願いします。
@@ -373,6 +405,7 @@ ja reject
 いいえ
 否認します
 ja -
+承認しない様\n承認します
 条件付き承認
 承認します（一部）
 承認しますか
@@ -386,6 +419,7 @@ ja -
 承認待ち
 承認者は誰ですか
 ko approve
+김 부장님,\n승인합니다
 안녕하세요,\n\n승인합니다.\n\n감사합니다.
 승인합니다. 문제없습니다.
 네, 진행해 주세요
