@@ -46,6 +46,7 @@ class Letter:
         footer: Where the mail comes from, and the reply token: replies quote it, so it comes back even where
             a mail server drops tags and a mail program drops references.
         account_footer: What the account writes under all its mails; may be empty.
+        not_offered: Words that decide and are not among the choices of this letter.
     """
 
     label: str
@@ -58,6 +59,12 @@ class Letter:
     advice: tuple[str, ...]
     footer: tuple[str, ...]
     account_footer: str = ""
+    not_offered: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words that decide: those to choose from, and those of the request that are not offered."""
+        return (*(choice.word for choice in self.choices), *self.not_offered)
 
 
 _HOW_TO = ("To decide, reply to this mail and begin with one of the words below.",)
@@ -175,6 +182,7 @@ def confirm_letter(
         ),
         footer=_footer(from_address, content.reply_token),
         account_footer=account_footer.strip("\n"),
+        not_offered=tuple(word for word in content.choices if word != content.choice),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 from postroom.messages import ConfirmMail, MailSend, Message
+from postroom.store import evidence
 from postroom.store.schema import approvals, confirmations
 from postroom_processor.mail import Mail
 from postroom_processor.signatures import Signature, Signatures
@@ -40,6 +41,10 @@ def test_a_weak_reply_is_confirmed_by_the_registered_address_and_decides_then(be
     assert (row.state, row.decision, row.decided_by) == ("decided", "approve", "anna@corp.example")
     assert row.comment == "As agreed."
     assert [each.answer for each in bench.rows(confirmations)] == ["confirmed"]
+    with bench.store.read() as connection:
+        entries = evidence.read_entries(connection, "r-1")
+    mails = [each.mail for each in entries if each.mail is not None]
+    assert mails == [weak.envelope.message.content, confirmation.envelope.message.content]
 
 
 def test_one_question_a_day_and_approver(bench: Bench) -> None:
