@@ -119,8 +119,6 @@ _UNDECIDABLE = {
     "unreadable-structure": "unreadable-structure",
     "repeated-field": "ambiguous-structure",
 }
-# How much of the text and the HTML part is compared, in letters and digits.
-_COMPARED_CHARS = 200
 _NOT_COMPARED = re.compile(r"<?https?://\S+|\[(?:image|cid|bild|imagen?)\b[^\]]*\]|<mailto:[^>]*>", re.I)
 
 
@@ -274,7 +272,7 @@ def _doubted(own: OwnText, doubt: str) -> OwnText:
 
 def _comparable(text: str) -> str:
     plain = _NOT_COMPARED.sub("", text)
-    return "".join(char for char in plain if char.isalnum()).casefold()[:_COMPARED_CHARS]
+    return "".join(char for char in plain if char.isalnum()).casefold()
 
 
 def _trimmed(lines: Sequence[str]) -> list[str]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 
 import pytest
 
 from postroom_processor.mail import read_mail
 from postroom_processor.reply_marks import LINE_RULES
-from postroom_processor.reply_text import cut_plain_text, explain_lines
+from postroom_processor.reply_text import cut_plain_text, explain_lines, own_text
 from postroom_processor.verdict import Decided, read_verdict
 from tests.corpus import SHARED
 from tests.unit.processor.public_replies import OWN_LINES, TEMPLATES
@@ -163,6 +164,51 @@ def _header_blocks() -> Iterator[tuple[str, str]]:
                 bold = "\n".join(f"*{each.replace(':', ':*', 1)}" for each in order)
                 yield f"{name} {order[:2]} {line[:1]}", f"\n\n{line}{block}\n\n{HISTORY}"
                 yield f"{name} {order[:2]} {line[:1]}, bold", f"\n\n{line}{bold}\n\n{HISTORY}"
+
+
+HTML_HISTORY = "<div>Release 4.2</div><div>Approve</div>"
+# How programs put an attribution and what it quotes into HTML.
+HTML_ATTRIBUTED = {
+    "Gmail": '<br><div class="gmail_quote"><div class="gmail_attr">{}</div><blockquote>{}</blockquote></div>',
+    "Thunderbird": '<br><div class="moz-cite-prefix">{}</div><blockquote type="cite">{}</blockquote>',
+    "Apple": '<div><br><blockquote type="cite"><div>{}</div><br>{}</blockquote></div>',
+    "iPhone": '<br><div>{}<br><br><blockquote type="cite">{}</blockquote></div>',
+    "Yahoo": '<div><br></div><div id="yahoo_quoted_1" class="yahoo_quoted"><div>{}</div>{}</div>',
+    "without classes": "<div><br></div><div>{}</div><blockquote>{}</blockquote>",
+    "without a quote": "<div><br></div><p>{}</p>{}",
+}
+HTML_HEADED = {
+    "Outlook desktop": '<p>&nbsp;</p><div style="border-top:solid 1.0pt"><p class="MsoNormal">{}</p></div>{}',
+    "Outlook web and mobile": '<div id="appendonsend"></div><hr><div id="divRplyFwdMsg">{}</div>{}',
+    "Lotus": "<br><table><tr><td>{}</td></tr></table>{}",
+}
+
+
+def _html_continuations() -> Iterator[tuple[str, str]]:
+    for name, line in ATTRIBUTIONS:
+        for program, shape in HTML_ATTRIBUTED.items():
+            yield f"{name}, {program}", shape.format(escape(line), HTML_HISTORY)
+    for name, *labels in HEADER_BLOCKS:
+        values = ("Ann &lt;ann@example.org&gt;", "Monday 15 January 2024", "Bob", "Release")
+        block = "<br>".join(f"<b>{label}</b> {value}" for label, value in zip(labels, values, strict=True))
+        for program, shape in HTML_HEADED.items():
+            yield f"{name}, {program}", shape.format(block, HTML_HISTORY)
+    for name, line in (*ORIGINAL_LINES, *((banner, banner) for banner in BANNERS)):
+        if "\n" not in line:
+            rest = "" if name == line else HTML_HISTORY
+            yield name, f"<div><br></div><div>{escape(line)}</div>{rest}"
+
+
+def test_what_was_written_in_html_only_mail_is_found_exactly() -> None:
+    cases = dict(_html_continuations())
+    head = "From: a@example.org\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    written = "<div>Approve</div><div><br></div><div>A typo.</div>"
+    found = {name: own_text(read_mail(f"{head}{written}{rest}".encode())) for name, rest in cases.items()}
+    leaking = [name for name, own in found.items() if own.text.removeprefix("Approve\n\nA typo.")]
+    not_exact = [name for name, own in found.items() if own.text != "Approve\n\nA typo." or own.doubts]
+    print(f"HTML only: {len(cases)} mails: {len(cases) - len(not_exact)} exact, {len(leaking)} leaks")
+    assert (not_exact, leaking) == ([], [])
+    assert len(cases) > 700
 
 
 def test_what_was_written_in_our_own_bodies_is_found_exactly() -> None:

@@ -216,6 +216,7 @@ def test_text_and_html_that_agree_are_read() -> None:
         ("Approve", "<p>I do not</p><p>Approve</p>"),
         ("Approve", ""),
         ("Approve", "<s>Approve</s>"),
+        (f"Approve\r\n\r\n{'fine ' * 100}", f"<p>Approve</p><p>{'fine ' * 100}</p><p>And no.</p>"),
     ],
 )
 def test_text_and_html_that_disagree_decide_nothing(text: str, html: str) -> None:
