@@ -91,13 +91,13 @@ PlannedSeconds = Annotated[int, Field(ge=60, le=366 * 86_400)]
 
 
 def _rule(value: object) -> object:
-    """A number in digits is as good as one: `"2"` for `{"at_least": 2}`."""
+    """A bare number is as good as a model, also in digits: `2` and `"2"` for `{"at_least": 2}`."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 3:
-        return {"at_least": int(value)}
-    if isinstance(value, int) and not isinstance(value, bool):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_APPROVERS:
         return {"at_least": value}
-    if isinstance(value, str) and value not in ("any", "all"):
-        raise ValueError('must be "any", "all" or how many must agree, such as "2" or {"at_least": 2}')
+    if isinstance(value, str | int | float) and value not in ("any", "all"):
+        raise ValueError('must be "any", "all" or how many must agree, such as 2 or {"at_least": 2}')
     return value
 
 
