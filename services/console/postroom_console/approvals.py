@@ -14,6 +14,7 @@ from rich.text import Text
 from postroom.client import Client
 from postroom.clock import utc_now
 from postroom.messages import ApprovalState, ApprovalVote, AtLeast
+from postroom.proof_level import LEVELS
 from postroom.settings import read_settings
 from postroom_console.broker import check_broker
 from postroom_console.explaining import explain
@@ -122,6 +123,9 @@ class Delegate(click.ParamType[tuple[str, str]]):
 @click.option(
     "--delegate", "delegates", type=Delegate(), multiple=True, help="anna@example.com=bert@example.com"
 )
+@click.option(
+    "--proof", type=click.Choice(list(LEVELS)), help="How well a reply must be proven before it decides."
+)
 @click.option("--requester", default="", help="Who or what asks, as the mail shall say.")
 @click.option("--wait", "wait_for_it", is_flag=True, help="Wait for the answer and exit as `wait` does.")
 @as_json
@@ -139,6 +143,7 @@ def request(
     remind_every_s: int | None,
     escalate: tuple[tuple[int, str], ...],
     delegates: tuple[tuple[str, str], ...],
+    proof: str | None,
     requester: str,
     wait_for_it: bool,
     as_json: bool,
@@ -163,6 +168,7 @@ def request(
         "remind_every_s": remind_every_s,
         "escalate": _escalation(escalate),
         "delegates": dict(delegates),
+        "proof": proof,
         "requester": requester,
     }
     with open_client() as client:
