@@ -114,6 +114,7 @@ def content_of_row(row: Row[Any]) -> Content:
         content_hash=row.content_hash,
         round=row.round,
         comment_required=tuple(row.comment_required),
+        escalates_to=plan_of(row.plan).escalate_to,
     )
 
 

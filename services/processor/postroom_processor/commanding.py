@@ -234,8 +234,11 @@ class Commands:
         refusal = self._refuse_delegate(standing, seats, [vote.seat for vote in votes], delegate)
         if refusal is not None:
             return self._refused(envelope, refusal, now)
-        approver = next(each.address for each in seats if same_address(each.address, delegate.approver))
         content = read_content(desk.connection, delegate.id)
+        if any(same_address(each, delegate.to) for each in content.escalates_to):
+            reason = f"{delegate.to} will be asked if it escalates, and has one vote"
+            return self._refused(envelope, Refusal("to", reason), now)
+        approver = next(each.address for each in seats if same_address(each.address, delegate.approver))
         seat = Seat(delegate.to, "delegate", approver)
         (asked,) = ask(content, [seat], self._keys, now, start=start)
         save_people(desk.connection, [asked])

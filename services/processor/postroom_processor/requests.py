@@ -43,6 +43,7 @@ class Content:
     content_hash: str
     round: int = 1
     comment_required: tuple[str, ...] = ()
+    escalates_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

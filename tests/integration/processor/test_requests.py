@@ -376,6 +376,7 @@ REFUSED_DELEGATIONS = [
     (ANNA, CARL, "to", "asked in this request already"),
     (BOSS, BERT, "approver", "not asked"),
     (CARL, BERT, "approver", "in already"),
+    (ANNA, BOSS, "to", "if it escalates"),
 ]
 
 
@@ -383,7 +384,8 @@ REFUSED_DELEGATIONS = [
 def test_a_delegation_is_refused_with_the_field_named(
     bench: Bench, approver: str, to: str, field: str, reason: str
 ) -> None:
-    tokens = request(bench, approvers=(ANNA, CARL), rule="all")
+    escalation = Escalation(after_s=3600, to=(BOSS,))
+    tokens = request(bench, approvers=(ANNA, CARL), rule="all", escalate=escalation)
     answer(bench, tokens, CARL, "Approve")
     command = ApprovalDelegate(id="r-1", approver=approver, to=to)
     (refused,) = _events(bench, lambda: bench.command(command))
