@@ -17,7 +17,7 @@ from flufl.bounce import all_failures
 
 from postroom_processor.mail import Mail
 
-MAX_READ_BYTES = 256 * 1024
+MAX_READ_BYTES = 64 * 1024
 """Of a bounce: what failed stands at its beginning, the mail that failed may follow in full."""
 
 _DAEMON = re.compile(r"mail(?:er)?[-_ ]?daemon|mail delivery (?:sub)?system", re.I)
@@ -46,6 +46,7 @@ _SEND_ID = re.compile(rb"^[ \t>]*X-Postroom-Id:[ \t]*([\x21-\x7e]{1,200})[ \t\r]
 _ABOUT_ID = re.compile(
     rb"^[ \t>]*(?:Original-)?Message-ID:[ \t]*(?:\r?\n[ \t]+)?<([\x21-\x3b\x3f-\x7e]{3,300})>", re.I | re.M
 )
+_GAP = re.compile(rb"\n(?:[ \t\r]*\n){2,}")  # its patterns take long over many blank lines
 _STATUS = re.compile(rb"^[ \t>]*Status:[ \t]*([245]\.\d{1,3}\.\d{1,3})", re.I | re.M)
 
 
@@ -122,7 +123,7 @@ def _hinted(mail: Mail) -> bool:
 def _failures(mail: Mail) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The addresses that are delayed, and those that failed."""
     try:
-        delayed, failed = all_failures(message_from_bytes(mail.raw[:MAX_READ_BYTES]))
+        delayed, failed = all_failures(message_from_bytes(_GAP.sub(b"\n\n", mail.raw[:MAX_READ_BYTES])))
     except Exception:  # it is given whatever strangers send, and promises nothing about it
         return (), ()
     return _readable(delayed), _readable(failed)

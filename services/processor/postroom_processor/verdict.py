@@ -110,12 +110,14 @@ class _Word:
 
 
 _UNDERSTOOD_CHARS = 200
+_MAX_CHARS = 20_000
+_GAP = re.compile(r"[ \t\n]{8,}")
 _ZERO_WIDTHS = " \t\u200b\u2060\ufeff"
 _WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _CJK = re.compile(f"[{_WORDY_SCRIPTS}]")
 _BEFORE = re.compile(r"[\s*_]*")
 _SENTENCE_END = re.compile(r"[.!?…](?=[\s)\"'*_]|$)|[。！？]|\n[ \t]*\n")
-_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+|[-=]>\s*)[\s*_\"'(>]*"
+_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+|[-=]>\s*)[\s*_\"'(>]{0,40}"
 _QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
 _ELLIPSIS = re.compile(r"\.\.|…")
 _MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
@@ -142,7 +144,8 @@ def trace_verdict(
     """As `read_verdict`, with the names of the rules that were asked; the last one made a verdict unclear."""
     rules = rules or RULES
     asked: list[str] = []
-    text = unicodedata.normalize("NFC", own.text).strip()
+    # A gap of any size means no more than a small one, and the rules below look at each of its blanks.
+    text = _GAP.sub(_small_gap, unicodedata.normalize("NFC", own.text).strip())
     understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
     for obstacle in rules.obstacles:
         asked.append(_name(obstacle))
@@ -158,6 +161,10 @@ def trace_verdict(
         if check(reading, own):
             return Unclear(code, understood), tuple(asked)
     return Decided(reading.choice, reading.comment), tuple(asked)
+
+
+def _small_gap(gap: re.Match[str]) -> str:
+    return "\n\n" if "\n" in gap.group() else " "
 
 
 def _name(rule: Callable[..., object]) -> str:
@@ -185,6 +192,11 @@ def _doubted_before(own: OwnText, text: str) -> str | None:
 
 def _empty(own: OwnText, text: str) -> str | None:
     return None if text else "no-text"
+
+
+def _too_long(own: OwnText, text: str) -> str | None:
+    """Nobody writes a decision of a book's length, and every rule below costs time by the length."""
+    return "text-too-long" if len(text) > _MAX_CHARS else None
 
 
 def _hides_characters(own: OwnText, text: str) -> str | None:
@@ -581,7 +593,7 @@ _SIGNATURE_STOPPER = re.compile(
     r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
     r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
 )
-_OBSTACLES: tuple[Obstacle, ...] = (_doubted_before, _empty, _hides_characters, _looks_alike)
+_OBSTACLES: tuple[Obstacle, ...] = (_doubted_before, _empty, _too_long, _hides_characters, _looks_alike)
 _CHECKS: tuple[tuple[str, Check], ...] = (
     ("question", _questions),
     ("both-words", _names_another_choice),

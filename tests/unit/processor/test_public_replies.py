@@ -25,6 +25,7 @@ DECISIONS = {
 DOUBTED = {
     "caution.txt": "a line of underscores hides a signature in which somebody laughs",
     "caution2.txt": "I am not sure if it's a technical problem",
+    "email_21.txt": "more than 20 000 characters of its own",
     "email_3_1.txt": "First reply: what has to come first is a condition",
     "email_zimbra_free_fr.txt": "zero-width characters within its lines",
 }

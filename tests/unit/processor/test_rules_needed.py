@@ -34,6 +34,7 @@ from tests.unit.processor.verdict_cases import CLEAR, QUOTED, UNCLEAR
 UNCLEAR_TEXTS = (
     "> Please approve or\napprove\n",
     "",
+    f"Approve\n\n{'All is well here. ' * 2_000}",
     "app\u200brove",
     "аррrove",
     "approve, he said?",
