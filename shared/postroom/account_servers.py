@@ -95,6 +95,12 @@ class Imap(Server):
         alias="interval",
         description="The folder is looked at this often, also where the server pushes (IDLE): 1s to 1d.",
     )
+    authserv_id: Host | None = Field(
+        None,
+        description="What the server that receives this mailbox's mail calls itself in "
+        "`Authentication-Results` (RFC 8601), for `proof: token+from+dmarc`. Default: none, and no such "
+        "header is believed.",
+    )
     count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         30, description="How many mails are processed in an interval; the rest waits for the next."
     )

@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import chain
@@ -31,6 +31,8 @@ from postroom.messages import (
     ApprovalCancel,
     ApprovalCancelled,
     ApprovalDecided,
+    ApprovalDelegate,
+    ApprovalDelegated,
     ApprovalExpired,
     ApprovalQuery,
     ApprovalRefused,
@@ -38,6 +40,7 @@ from postroom.messages import (
     ApprovalRequested,
     ApprovalState,
     ApprovalStates,
+    ApprovalUndecided,
     Command,
     Event,
     MailReceived,
@@ -54,10 +57,11 @@ ANSWER_S = 10.0
 """How long the processor may take to answer before it counts as away."""
 ASK_AGAIN_S = 60.0
 """How often `wait` asks how things stand, besides listening: an event may have missed a broken connection."""
-_ENDINGS = (ApprovalDecided, ApprovalExpired, ApprovalCancelled)
+_ENDINGS = (ApprovalDecided, ApprovalUndecided, ApprovalExpired, ApprovalCancelled)
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 E = TypeVar("E", bound=Event)
+A = TypeVar("A", ApprovalRequested, ApprovalDelegated)
 
 
 class RequestRefused(Permanent):
@@ -88,6 +92,14 @@ class RequestFields(TypedDict, total=False):
     choices: Sequence[str]
     requester: str
     deadline: datetime | None
+    rule: str | int | Mapping[str, int]
+    comment_required: Sequence[str]
+    remind_after_s: Sequence[int]
+    remind_every_s: int | None
+    remind_at_most: int
+    escalate: Mapping[str, Any] | None
+    delegates: Mapping[str, str]
+    proof: str | None
 
 
 class Client:
@@ -117,33 +129,30 @@ class Client:
     ) -> ApprovalRequested:
         """Ask people; returns when the request is recorded and its mails are on the way.
 
-        A repeat of the same request under the same id is harmless.
+        A repeat of the same request under the same id is harmless. With other content a pending request is
+        changed: everybody is asked afresh, and what was answered before is void.
+
+        `rule` is "any", "all" or how many must agree; `escalate` is `{"after_s": …, "to": [addresses]}`.
 
         Raises:
             RequestRefused: A field is wrong, or the id belongs to another request.
             TimeoutError: No processor answered in time; the request is in the queue and will be handled.
         """
-        command = request or build_request(**fields)
-        # A new one for every call: what is asked again shall be answered again.
-        command_id = str(uuid.uuid4())
-        with self._listen(ApprovalRequested, ApprovalRefused) as subscription:
-            self._send(command, command_id)
-            for envelope in subscription.until(time.monotonic() + wait_accepted_s):
-                answer = envelope.message
-                if envelope.causation_id not in (None, command_id):
-                    continue
-                if isinstance(answer, ApprovalRequested) and answer.approval_id == command.id:
-                    return answer
-                if isinstance(answer, ApprovalRefused) and answer.approval_id == command.id:
-                    raise RequestRefused(answer.field, answer.reason)
-        raise TimeoutError(
-            f"no processor answered within {wait_accepted_s:g} s; "
-            f"request {command.id!r} waits in the queue until one runs"
-        )
+        return self._ask(request or build_request(**fields), ApprovalRequested, wait_accepted_s)
 
     def cancel(self, approval_id: str, reason: str = "") -> None:
         """Withdraw a request. Returns when the order is in the queue; `wait` tells how it ended."""
         self._send(_checked(ApprovalCancel, id=approval_id, reason=reason))
+
+    def delegate(self, approval_id: str, approver: str, to: str, reason: str = "") -> ApprovalDelegated:
+        """Let somebody else decide in an approver's place; both are told by mail.
+
+        Raises:
+            RequestRefused: There is no such pending request, or they may not be asked.
+            TimeoutError: No processor answered in time.
+        """
+        command = _checked(ApprovalDelegate, id=approval_id, approver=approver, to=to, reason=reason)
+        return self._ask(command, ApprovalDelegated, ANSWER_S)
 
     def wait(self, approval_id: str, timeout_s: float | None = None) -> ApprovalState:
         """How the request ended, at once if it has; outlasts a restart of the broker.
@@ -246,6 +255,25 @@ class Client:
         )
         self._publisher.publish([outgoing(envelope, self._shards)])
 
+    def _ask(self, command: ApprovalRequest | ApprovalDelegate, accepted: type[A], wait_s: float) -> A:
+        """Send a command about a request and wait for what the processor says to it."""
+        # A new one for every call: what is asked again shall be answered again.
+        command_id = str(uuid.uuid4())
+        with self._listen(accepted, ApprovalRefused) as subscription:
+            self._send(command, command_id)
+            for envelope in subscription.until(time.monotonic() + wait_s):
+                answer = envelope.message
+                if envelope.causation_id not in (None, command_id):
+                    continue
+                if isinstance(answer, accepted) and answer.approval_id == command.id:
+                    return answer
+                if isinstance(answer, ApprovalRefused) and answer.approval_id == command.id:
+                    raise RequestRefused(answer.field, answer.reason)
+        raise TimeoutError(
+            f"no processor answered within {wait_s:g} s; "
+            f"request {command.id!r} waits in the queue until one runs"
+        )
+
     def _watch(
         self, subscription: Subscription, query: ApprovalQuery, deadline: float | None
     ) -> ApprovalState:
@@ -297,7 +325,9 @@ def build_request(**fields: Unpack[RequestFields]) -> ApprovalRequest:
     return _checked(ApprovalRequest, **filled)
 
 
-Model = TypeVar("Model", ApprovalRequest, ApprovalCancel, ApprovalQuery, MailSend, PlainMail)
+Model = TypeVar(
+    "Model", ApprovalRequest, ApprovalCancel, ApprovalDelegate, ApprovalQuery, MailSend, PlainMail
+)
 
 
 def _checked(model: type[Model], **fields: Any) -> Model:

@@ -22,12 +22,14 @@ from pydantic import (
 )
 
 from postroom.addresses import Address, same_address
+from postroom.proof_level import ProofLevel
 
 Lane = Literal["replies", "inbox"]
 SendLane = Literal["transactional", "bulk"]
 FolderRole = Literal["inbox", "sent"]
 DEFAULT_CHOICES = ("approve", "reject")
 MAX_APPROVERS = 50
+MAX_REMINDERS = 50
 MAX_BODY_CHARS = 100_000
 MAX_QUOTED_CHARS = 2000
 _YEARS = (1970, 9998)
@@ -84,6 +86,19 @@ Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterV
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Uid = Annotated[int, Field(ge=1, le=4_294_967_295)]
 Seconds = Annotated[int, Field(ge=0)]
+# Of what is planned within a request: not so often that it is a flood, nor later than any deadline.
+PlannedSeconds = Annotated[int, Field(ge=60, le=366 * 86_400)]
+
+
+def _rule(value: object) -> object:
+    """A bare number is as good as a model, also in digits: `2` and `"2"` for `{"at_least": 2}`."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 3:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_APPROVERS:
+        return {"at_least": value}
+    if isinstance(value, str | int | float) and value not in ("any", "all"):
+        raise ValueError('must be "any", "all" or how many must agree, such as 2 or {"at_least": 2}')
+    return value
 
 
 class Message(BaseModel):
@@ -105,11 +120,32 @@ class Event(Message):
 # Commands to the processor
 
 
+class AtLeast(BaseModel):
+    """The rule that so many votes for one choice decide."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    at_least: Annotated[int, Field(ge=1, le=MAX_APPROVERS)]
+
+
+Rule = Annotated[Literal["any", "all"] | AtLeast, BeforeValidator(_rule)]
+
+
+class Escalation(BaseModel):
+    """Who is asked too if a request is still pending after so long; the first ones may still decide."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    after_s: PlannedSeconds
+    to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=MAX_APPROVERS)]
+
+
 class ApprovalRequest(Command):
     """Ask people by mail; the answer comes as `approval.decided`.
 
-    The first approver who decides, decides. `id` is the requester's own and makes a repeat harmless: the same
-    id with the same content is the same request, with other content it is refused.
+    `rule`: `any` (the first approver who decides, decides), `all`, or at least so many. `id` is the
+    requester's own and makes a repeat harmless: the same id with the same content is the same request. With
+    other content a pending request is changed: former mails and votes are void and everybody is asked afresh.
+    `comment_required`: the choices that count only with a comment. `delegates`: who may decide in the place
+    of an approver. Reminders go to those who have not answered, `remind_after_s` each or `remind_every_s`.
     """
 
     TYPE: ClassVar[str] = "approval.request"
@@ -122,14 +158,70 @@ class ApprovalRequest(Command):
     choices: Annotated[tuple[Choice, ...], Field(min_length=2, max_length=10)] = DEFAULT_CHOICES
     requester: ShortLine = ""
     deadline: UtcTime | None = None
+    rule: Rule = "any"
+    comment_required: Annotated[tuple[Choice, ...], Field(max_length=10)] = ()
+    remind_after_s: Annotated[tuple[PlannedSeconds, ...], Field(max_length=MAX_REMINDERS)] = ()
+    remind_every_s: PlannedSeconds | None = None
+    remind_at_most: Annotated[int, Field(ge=1, le=MAX_REMINDERS)] = 10
+    escalate: Escalation | None = None
+    delegates: Annotated[dict[Address, Address], Field(max_length=MAX_APPROVERS)] = Field(
+        default_factory=dict
+    )
+    proof: ProofLevel | None = None
 
     def model_post_init(self, _context: Any) -> None:
-        """Refuse lists that name one approver or one choice twice."""
-        for index, approver in enumerate(self.approvers):
-            if any(same_address(approver, other) for other in self.approvers[:index]):
-                raise ValueError(f"approvers: {approver} is listed twice")
-        if len({choice.casefold() for choice in self.choices}) != len(self.choices):
-            raise ValueError("choices: one of them is listed twice")
+        """Refuse what contradicts itself: the same person or choice twice, a rule nobody can fulfil."""
+        for check in _REQUEST_CHECKS:
+            check(self)
+
+
+def _nobody_twice(request: ApprovalRequest) -> None:
+    people = [(approver, "approvers") for approver in request.approvers]
+    people += [(delegate, "delegates") for delegate in request.delegates.values()]
+    people += [(each, "escalate.to") for each in (request.escalate.to if request.escalate else ())]
+    for index, (person, field) in enumerate(people):
+        if any(same_address(person, other) for other, _ in people[:index]):
+            raise ValueError(f"{field}: {person} is listed twice")
+
+
+def _no_choice_twice(request: ApprovalRequest) -> None:
+    if len({choice.casefold() for choice in request.choices}) != len(request.choices):
+        raise ValueError("choices: one of them is listed twice")
+
+
+def _known_choices(request: ApprovalRequest) -> None:
+    known = {choice.casefold() for choice in request.choices}
+    for choice in request.comment_required:
+        if choice.casefold() not in known:
+            raise ValueError(f"comment_required: {choice} is not one of the choices")
+
+
+def _enough_people(request: ApprovalRequest) -> None:
+    if isinstance(request.rule, AtLeast) and request.rule.at_least > len(request.approvers):
+        raise ValueError(
+            f"rule: {request.rule.at_least} votes are needed, of {len(request.approvers)} approvers"
+        )
+
+
+def _known_delegators(request: ApprovalRequest) -> None:
+    for approver in request.delegates:
+        if not any(same_address(approver, each) for each in request.approvers):
+            raise ValueError(f"delegates: {approver} is not one of the approvers")
+
+
+def _one_kind_of_reminders(request: ApprovalRequest) -> None:
+    if request.remind_after_s and request.remind_every_s is not None:
+        raise ValueError("remind_every_s: give this or remind_after_s, not both")
+
+
+_REQUEST_CHECKS = (
+    _nobody_twice,
+    _no_choice_twice,
+    _known_choices,
+    _enough_people,
+    _known_delegators,
+    _one_kind_of_reminders,
+)
 
 
 class ApprovalCancel(Command):
@@ -138,6 +230,20 @@ class ApprovalCancel(Command):
     TYPE: ClassVar[str] = "approval.cancel"
 
     id: ApprovalId
+    reason: ShortLine = ""
+
+
+class ApprovalDelegate(Command):
+    """Let somebody else decide a pending request in an approver's place; they have one vote together.
+
+    Both are told by mail. Who may be asked is the account's setting `approvers`, for delegates as for others.
+    """
+
+    TYPE: ClassVar[str] = "approval.delegate"
+
+    id: ApprovalId
+    approver: Address
+    to: Address
     reason: ShortLine = ""
 
 
@@ -166,6 +272,16 @@ class ApprovalMail(BaseModel):
     requester: ShortLine
     deadline: UtcTime | None
     reply_token: str
+    # 0: the first mail about it; else the how manieth reminder.
+    reminder: Annotated[int, Field(ge=0)] = 0
+    # In whose place the recipient decides.
+    stands_for: Address | None = None
+    # The others have not answered: the recipient is asked as well.
+    escalated: bool = False
+    # The request was asked before, with another content.
+    changed: bool = False
+    # The choices that count only with a comment.
+    comment_required: tuple[Choice, ...] = ()
 
 
 class HelpMail(BaseModel):
@@ -179,6 +295,23 @@ class HelpMail(BaseModel):
     understood: Quoted
     reply_token: str
     in_reply_to: ShortLine = ""
+    # Why it was unclear, as in `approval.unclear`.
+    reason_code: ShortLine = ""
+
+
+class ConfirmMail(BaseModel):
+    """The question to an approver's registered address whether a decision is theirs; it has its own token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["confirm"] = "confirm"
+    approval_id: ApprovalId
+    subject: Line
+    choice: Choice
+    choices: tuple[Choice, ...]
+    comment: Quoted
+    sender: QuotedLine
+    deadline: UtcTime
+    reply_token: str
 
 
 class PlainMail(BaseModel):
@@ -192,7 +325,7 @@ class PlainMail(BaseModel):
     in_reply_to: ShortLine = ""
 
 
-MailContent = Annotated[ApprovalMail | HelpMail | PlainMail, Field(discriminator="kind")]
+MailContent = Annotated[ApprovalMail | HelpMail | ConfirmMail | PlainMail, Field(discriminator="kind")]
 
 
 class MailSend(Command):
@@ -518,8 +651,24 @@ class ApprovalRefused(Event):
     reason: QuotedLine
 
 
+class ApprovalVote(BaseModel):
+    """The vote of one approver; `stands_for`: in whose place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    approver: Address
+    choice: Choice
+    comment: Quoted
+    mail_id: str
+    voted_at: UtcTime
+    stands_for: Address | None = None
+
+
 class ApprovalDecided(ApprovalEvent):
-    """A person decided. `mail_id` and `sha256` are those of the reply that says so."""
+    """A person decided. `mail_id` and `sha256` are those of the reply that says so.
+
+    Where several votes were needed, that is the last of them, and `votes` are all. Where
+    it confirmed an earlier mail, `first_mail_id` is the id of that one.
+    """
 
     TYPE: ClassVar[str] = "approval.decided"
 
@@ -529,6 +678,60 @@ class ApprovalDecided(ApprovalEvent):
     mail_id: str
     sha256: Sha256
     decided_at: UtcTime
+    votes: tuple[ApprovalVote, ...] = ()
+    first_mail_id: str | None = None
+
+
+class ApprovalVoted(ApprovalEvent):
+    """An approver voted, and it is not decided yet; `waiting_for`: whose votes are not in."""
+
+    TYPE: ClassVar[str] = "approval.voted"
+
+    choice: Choice
+    approver: Address
+    comment: Quoted
+    mail_id: str
+    sha256: Sha256
+    voted_at: UtcTime
+    waiting_for: tuple[Address, ...] = ()
+
+
+class ApprovalUndecided(ApprovalEvent):
+    """The votes differ so that no choice can get enough of them any more: the request has ended."""
+
+    TYPE: ClassVar[str] = "approval.undecided"
+
+    mail_id: str
+    sha256: Sha256
+    ended_at: UtcTime
+    votes: tuple[ApprovalVote, ...]
+
+
+class ApprovalChanged(ApprovalEvent):
+    """The request was asked again with other content: former replies and votes are void."""
+
+    TYPE: ClassVar[str] = "approval.changed"
+
+    round: Annotated[int, Field(ge=2)]
+    changed_at: UtcTime
+
+
+class ApprovalDelegated(ApprovalEvent):
+    """Somebody else was asked in an approver's place."""
+
+    TYPE: ClassVar[str] = "approval.delegated"
+
+    approver: Address
+    to: Address
+    reason: ShortLine = ""
+
+
+class ApprovalEscalated(ApprovalEvent):
+    """Nobody decided in the time given, and others were asked too."""
+
+    TYPE: ClassVar[str] = "approval.escalated"
+
+    to: tuple[Address, ...]
 
 
 class ApprovalUnclear(ApprovalEvent):
@@ -548,6 +751,7 @@ class ApprovalReminded(ApprovalEvent):
     TYPE: ClassVar[str] = "approval.reminded"
 
     approvers: tuple[Address, ...]
+    number: Annotated[int, Field(ge=1)] = 1
 
 
 class ApprovalExpired(ApprovalEvent):
@@ -577,7 +781,11 @@ class ApprovalNeedsConfirmation(ApprovalEvent):
 
 
 class ApprovalState(BaseModel):
-    """How one request stands. `undelivered`: approvers whose mail the mail server refused for good."""
+    """How one request stands. `undelivered`: approvers whose mail the mail server refused for good.
+
+    `votes` and `waiting_for` (who has not voted) are of the current round; `next_due`: what comes next if
+    nobody answers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: ApprovalId
@@ -585,7 +793,7 @@ class ApprovalState(BaseModel):
     subject: Line
     approvers: tuple[Address, ...]
     choices: tuple[Choice, ...]
-    state: Literal["pending", "decided", "expired", "cancelled"]
+    state: Literal["pending", "decided", "undecided", "expired", "cancelled"]
     decision: str | None
     decided_by: str | None
     comment: Quoted | None
@@ -593,6 +801,16 @@ class ApprovalState(BaseModel):
     deadline: UtcTime
     decided_at: UtcTime | None
     undelivered: tuple[Address, ...] = ()
+    round: Annotated[int, Field(ge=1)] = 1
+    changed_at: UtcTime | None = None
+    rule: Rule = "any"
+    votes: tuple[ApprovalVote, ...] = ()
+    waiting_for: tuple[Address, ...] = ()
+    reminders: Annotated[int, Field(ge=0)] = 0
+    reminded_at: UtcTime | None = None
+    escalated_at: UtcTime | None = None
+    next_due: Literal["reminder", "escalation", "expiry"] | None = None
+    next_due_at: UtcTime | None = None
 
 
 class ApprovalStates(Event):

@@ -21,6 +21,12 @@ mails_fetched = Counter(
     registry=REGISTRY,
 )
 mails = Counter("postroom_mails_total", "Mails by outcome.", ["outcome"], registry=REGISTRY)
+mails_limited = Counter(
+    "postroom_mails_limited_total",
+    "Mails whose body was not read because they reach a limit, by limit.",
+    ["limit"],
+    registry=REGISTRY,
+)
 sends = Counter(
     "postroom_sends_total", "Mails to be sent, by what became of them.", ["result"], registry=REGISTRY
 )

@@ -12,11 +12,13 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postroom.errors import Misconfigured
+from postroom.evidence.chain import SigningKeys
 from postroom.fault import sentence
 from postroom.reply_token import TokenKey, TokenKeys
 from postroom.secret_box import Keys, SecretBox, new_key
 
 PREFIX = "POSTROOM_"
+KeyName = Literal["token_keys", "secret_keys", "evidence_keys"]
 SECRETS_DIR = Path("/run/secrets")
 """Where containers find secrets: the file `postroom_store_url` there stands for `POSTROOM_STORE_URL`."""
 
@@ -56,6 +58,17 @@ class Settings(BaseSettings):
     )
     secret_keys_file: Path | None = Field(
         None, description="A file with the same, one a line; default: made at first start in data_dir."
+    )
+    evidence_keys: SecretStr | None = Field(
+        None,
+        description="Keys that sign the evidence of decisions (Ed25519), newest first, separated by "
+        "commas: 32 bytes each in hex.",
+    )
+    evidence_keys_file: Path | None = Field(
+        None, description="A file with the same, one a line; default: made at first start in data_dir."
+    )
+    evidence_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="How long the evidence of ended requests is kept; default: for ever."
     )
     shards: Annotated[int, Field(ge=1, le=256)] = Field(
         4, description="Into how many shards the accounts are divided; the same for all services, for ever."
@@ -144,7 +157,21 @@ class Settings(BaseSettings):
                 "secret_keys", f"{where}: expected keys of 32 bytes in URL-safe base64, newest first"
             ) from None
 
-    def key_file(self, name: Literal["token_keys", "secret_keys"]) -> Path:
+    def read_evidence_keys(self) -> SigningKeys:
+        """What signs evidence; its key is made and kept in data_dir where none is given.
+
+        Raises:
+            Misconfigured: a key is malformed or the file cannot be read.
+        """
+        text, where = self._keys("evidence_keys", lambda: f"{secrets.token_hex(32)}\n")
+        try:
+            return SigningKeys([bytes.fromhex(key) for key in _split(text)])
+        except ValueError:
+            raise Misconfigured(
+                "evidence_keys", f"{where}: expected keys of 32 bytes in hex, newest first"
+            ) from None
+
+    def key_file(self, name: KeyName) -> Path:
         """Where the keys lie if they are not in the environment."""
         return getattr(self, f"{name}_file") or self.data_dir.absolute() / name.replace("_", "-")
 
@@ -152,7 +179,7 @@ class Settings(BaseSettings):
         """The keys as they are now; those of the environment stay what they were."""
         return _split(self._keys("secret_keys", lambda: f"{new_key()}\n")[0])
 
-    def _keys(self, name: Literal["token_keys", "secret_keys"], make: Callable[[], str]) -> tuple[str, str]:
+    def _keys(self, name: KeyName, make: Callable[[], str]) -> tuple[str, str]:
         """The text of the keys and where it comes from."""
         given: SecretStr | None = getattr(self, name)
         if given is not None:

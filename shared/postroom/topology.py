@@ -13,6 +13,7 @@ from postroom.messages import (
     AccountFolders,
     AccountTest,
     ApprovalCancel,
+    ApprovalDelegate,
     ApprovalQuery,
     ApprovalRequest,
     Command,
@@ -180,6 +181,7 @@ def command_queues(model: type[Command]) -> tuple[str, ...]:
 _COMMAND_QUEUES: Mapping[type[Command], str] = {
     ApprovalRequest: PROCESSOR_COMMANDS,
     ApprovalCancel: PROCESSOR_COMMANDS,
+    ApprovalDelegate: PROCESSOR_COMMANDS,
     ApprovalQuery: PROCESSOR_COMMANDS,
 }
 _SEND_QUEUES = {"transactional": SENDER_TRANSACTIONAL, "bulk": SENDER_BULK}

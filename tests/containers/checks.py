@@ -138,6 +138,7 @@ def _secrets(deployment: Deployment) -> Mapping[str, str]:
     passwords = {path.name: path.read_text().strip() for path in folder.glob("*-password")}
     keys = {
         "token-keys": deployment.secret("token-keys").partition(":")[2],
+        "evidence-keys": deployment.secret("evidence-keys"),
         "secret-keys": deployment.secret("secret-keys"),
     }
     return {**passwords, **keys, "mailbox": deployment.mail_password}

@@ -9,6 +9,7 @@ from postroom_console.apply import apply
 from postroom_console.approvals import approvals
 from postroom_console.config import config
 from postroom_console.demo import demo
+from postroom_console.evidence import evidence
 from postroom_console.faults import Group
 from postroom_console.secrets import secrets
 from postroom_console.services import MODULES, service_command
@@ -28,7 +29,7 @@ def main() -> None:
     logging.getLogger("postroom.broker").addHandler(logging.NullHandler())
 
 
-for command in (up, demo, approvals, apply, accounts, secrets, config, topology, migrate):
+for command in (up, demo, approvals, evidence, apply, accounts, secrets, config, topology, migrate):
     main.add_command(command)
 for name in MODULES:
     main.add_command(service_command(name))

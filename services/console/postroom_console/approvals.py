@@ -13,15 +13,23 @@ from rich.text import Text
 
 from postroom.client import Client
 from postroom.clock import utc_now
-from postroom.messages import ApprovalState
+from postroom.messages import ApprovalState, ApprovalVote, AtLeast
+from postroom.proof_level import LEVELS
 from postroom.settings import read_settings
 from postroom_console.broker import check_broker
+from postroom_console.explaining import explain
 from postroom_console.faults import FAILED, OK
 from postroom_console.terminal import make_console
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_COLOURS = {"pending": "yellow", "decided": "green", "expired": "red", "cancelled": "dim"}
+_COLOURS = {
+    "pending": "yellow",
+    "decided": "green",
+    "undecided": "red",
+    "expired": "red",
+    "cancelled": "dim",
+}
 CANCEL_S = 10.0
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -30,6 +38,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for p
 @click.group("approvals")
 def approvals() -> None:
     """Ask people for approval by mail, and see what they answered."""
+
+
+approvals.add_command(explain)
 
 
 class Deadline(click.ParamType[datetime]):
@@ -51,6 +62,49 @@ class Deadline(click.ParamType[datetime]):
             self.fail(f"{text!r}: expected a duration (30s, 15m, 4h, 2d) or a time (2026-01-31T18:00+01:00)")
 
 
+class Duration(click.ParamType[int]):
+    """A duration such as `30m` or `2d`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> int:
+        """The seconds."""
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r}: expected a duration such as 30m, 4h or 2d")
+        return int(timedelta(**{_UNITS[match.group(2)]: int(match.group(1))}).total_seconds())
+
+
+class Escalate(click.ParamType[tuple[int, str]]):
+    """`2d:boss@example.com`: after how long, and who is asked too."""
+
+    name = "duration:address"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> tuple[int, str]:
+        """The seconds and the address."""
+        after, colon, address = str(value).strip().partition(":")
+        if not colon or not address:
+            self.fail(f"{value!r}: expected a duration and an address, such as 2d:boss@example.com")
+        return Duration().convert(after, param, context), address
+
+
+class Delegate(click.ParamType[tuple[str, str]]):
+    """`anna@example.com=bert@example.com`: an approver, and who may decide in their place."""
+
+    name = "approver=delegate"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> tuple[str, str]:
+        """Both addresses."""
+        approver, sign, delegate = str(value).strip().partition("=")
+        if not sign or not delegate:
+            self.fail(f"{value!r}: expected two addresses, such as anna@example.com=bert@example.com")
+        return approver, delegate
+
+
 @approvals.command("request")
 @click.option("--account", required=True, help="The account that mails and that gets the replies.")
 @click.option("--to", "approvers", required=True, multiple=True, help="Who may decide; may be repeated.")
@@ -59,6 +113,19 @@ class Deadline(click.ParamType[datetime]):
 @click.option("--id", "approval_id", help="Your own id: a repeat with the same id asks nobody twice.")
 @click.option("--choice", "choices", multiple=True, help="An answer; repeat. Default: approve, reject.")
 @click.option("--deadline", type=Deadline(), help="2d, 4h, 15m, or an ISO time.")
+@click.option("--rule", default="any", show_default=True, help="any, all, or how many must agree.")
+@click.option(
+    "--require-comment", "comment_required", multiple=True, help="A choice that needs a comment; repeat."
+)
+@click.option("--remind", "remind_after_s", type=Duration(), multiple=True, help="After 4h, 1d, …; repeat.")
+@click.option("--remind-every", "remind_every_s", type=Duration(), help="Every 1d until the deadline.")
+@click.option("--escalate", "escalate", type=Escalate(), multiple=True, help="2d:boss@example.com; repeat.")
+@click.option(
+    "--delegate", "delegates", type=Delegate(), multiple=True, help="anna@example.com=bert@example.com"
+)
+@click.option(
+    "--proof", type=click.Choice(list(LEVELS)), help="How well a reply must be proven before it decides."
+)
 @click.option("--requester", default="", help="Who or what asks, as the mail shall say.")
 @click.option("--wait", "wait_for_it", is_flag=True, help="Wait for the answer and exit as `wait` does.")
 @as_json
@@ -70,11 +137,20 @@ def request(
     approval_id: str | None,
     choices: tuple[str, ...],
     deadline: datetime | None,
+    rule: str,
+    comment_required: tuple[str, ...],
+    remind_after_s: tuple[int, ...],
+    remind_every_s: int | None,
+    escalate: tuple[tuple[int, str], ...],
+    delegates: tuple[tuple[str, str], ...],
+    proof: str | None,
     requester: str,
     wait_for_it: bool,
     as_json: bool,
 ) -> None:
-    """Ask people; each gets a mail, and the first who decides, decides.
+    """Ask people; each gets a mail, and the first who decides, decides, unless --rule says otherwise.
+
+    The same --id with other content, while nothing is decided, asks everybody afresh.
 
     Exit codes: 0 asked, 2 refused (the field is named), 3 no processor answered. With --wait those of `wait`.
     """
@@ -86,6 +162,13 @@ def request(
         "subject": subject,
         "body": sys.stdin.read() if body == "-" else body,
         "deadline": deadline,
+        "rule": rule,
+        "comment_required": comment_required,
+        "remind_after_s": remind_after_s,
+        "remind_every_s": remind_every_s,
+        "escalate": _escalation(escalate),
+        "delegates": dict(delegates),
+        "proof": proof,
         "requester": requester,
     }
     with open_client() as client:
@@ -100,15 +183,22 @@ def request(
     _finish(state, as_json)
 
 
+def _escalation(given: Sequence[tuple[int, str]]) -> dict[str, object] | None:
+    """The one escalation that the options come to: all at one time."""
+    if len({after_s for after_s, _ in given}) > 1:
+        raise click.BadParameter("all must be after the same time", param_hint="--escalate")
+    return {"after_s": given[0][0], "to": [address for _, address in given]} if given else None
+
+
 @approvals.command("wait")
 @click.argument("approval_id", metavar="ID")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds; without, for ever.")
 @as_json
 def wait(approval_id: str, timeout_s: float | None, as_json: bool) -> None:
-    """Wait until somebody decided.
+    """Wait until it is decided.
 
-    Exit codes: 0 approved (the first choice), 1 decided otherwise, expired or cancelled, 2 no such approval,
-    3 no answer in time.
+    Exit codes: 0 approved (the first choice), 1 decided otherwise, undecided, expired or cancelled, 2 no such
+    approval, 3 no answer in time.
     """
     with open_client() as client:
         state = client.wait(approval_id, timeout_s)
@@ -153,6 +243,21 @@ def cancel(approval_id: str, reason: str, as_json: bool) -> None:
     click.get_current_context().exit(OK if state.state == "cancelled" else FAILED)
 
 
+@approvals.command("delegate")
+@click.argument("approval_id", metavar="ID")
+@click.option("--from", "approver", required=True, help="The approver.")
+@click.option("--to", required=True, help="Who may decide in their place.")
+@click.option("--reason", default="", help="One line; both read it.")
+def delegate(approval_id: str, approver: str, to: str, reason: str) -> None:
+    """Let somebody else decide in an approver's place; they have one vote together, and both get a mail.
+
+    Exit codes: 0 asked, 2 refused (the field is named), 3 no processor answered.
+    """
+    with open_client() as client:
+        delegated = client.delegate(approval_id, approver, to, reason)
+    click.echo(f"{delegated.approval_id}: asked {delegated.to} in the place of {delegated.approver}")
+
+
 def open_client() -> Client:
     """A client for the broker of the settings."""
     settings = read_settings()
@@ -191,15 +296,38 @@ def _rows(state: ApprovalState) -> Sequence[tuple[str, str]]:
         ("account", state.account),
         ("approvers", ", ".join(state.approvers)),
         ("choices", ", ".join(state.choices)),
+        ("rule", _rule(state)),
         ("state", state.state),
         ("decision", state.decision or ""),
         ("decided by", state.decided_by or ""),
         ("comment" if state.state == "decided" else "reason", state.comment or ""),
+        ("votes", "\n".join(_vote(vote) for vote in state.votes) if _several(state) else ""),
+        ("waiting for", ", ".join(state.waiting_for)),
         ("not reached", ", ".join(state.undelivered)),
+        ("changed", f"{_local(state.changed_at)} (round {state.round})" if state.changed_at else ""),
+        ("reminded", f"{_local(state.reminded_at)} ({state.reminders} so far)" if state.reminders else ""),
+        ("escalated", _local(state.escalated_at)),
+        ("next", f"{state.next_due} at {_local(state.next_due_at)}" if state.next_due else ""),
         ("requested", _local(state.requested_at)),
         ("deadline", _local(state.deadline)),
         ("decided", _local(state.decided_at)),
     )
+
+
+def _several(state: ApprovalState) -> bool:
+    return state.rule != "any"
+
+
+def _rule(state: ApprovalState) -> str:
+    if isinstance(state.rule, AtLeast):
+        return f"at least {state.rule.at_least}"
+    return "" if state.rule == "any" else state.rule
+
+
+def _vote(vote: ApprovalVote) -> str:
+    place = f" in the place of {vote.stands_for}" if vote.stands_for else ""
+    comment = f": {vote.comment}" if vote.comment else ""
+    return f"{vote.choice} by {vote.approver}{place} at {_local(vote.voted_at)}{comment}"
 
 
 def _table(states: Sequence[ApprovalState]) -> Table:

@@ -13,14 +13,17 @@ from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import Store, attempts, inbox
+from postroom.store import Store, attempts, evidence, inbox
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import SERVICE, ReceivedMail
+from postroom_processor.recording import Recorder, origin
+from postroom_processor.resolver import CachingResolver, DnsResolver
 from postroom_processor.results import Results
+from postroom_processor.signature_check import SignatureCheck
 
 SWEEP_INTERVAL_S = 2.0
 DEADLINE_INTERVAL_S = 1.0
@@ -40,6 +43,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     accounts = Accounts(store)
     keys = settings.read_token_keys()
     spool = Spool(settings.spool)
+    check = SignatureCheck(CachingResolver(DnsResolver()))
+    recorder = Recorder(accounts, settings.read_evidence_keys(), origin())
 
     def publisher(name: str) -> Publisher:
         return stack.enter_context(Publisher(settings.broker, name=f"processor {name}"))
@@ -67,6 +72,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             relay=relay(name),
             accounts=accounts,
             keys=keys,
+            recorder=recorder,
+            check=check,
             shards=settings.shards,
             clock=utc_now,
         )
@@ -77,16 +84,19 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         publisher=publisher("answers"),
         accounts=accounts,
         keys=keys,
+        recorder=recorder,
         shards=settings.shards,
         clock=utc_now,
     )
-    deadlines = Deadlines(store, relay("deadlines"), settings.shards, utc_now)
+    deadlines = Deadlines(store, relay("deadlines"), recorder, keys, settings.shards, utc_now)
 
     def forget() -> bool:
         before = utc_now() - timedelta(days=settings.retention_days)
         with store.write() as connection:
             inbox.forget_before(connection, SERVICE, before)
             attempts.forget_before(connection, before)
+            if settings.evidence_days is not None:
+                evidence.forget_before(connection, utc_now() - timedelta(days=settings.evidence_days))
         spool.remove_before(before.timestamp())
         return False
 
@@ -96,7 +106,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "commands": consumer(topology.PROCESSOR_COMMANDS, commands),
         "results": consumer(topology.RESULTS, Results(store)),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
-        "deadlines": Ticker(deadlines.expire, DEADLINE_INTERVAL_S),
+        "deadlines": Ticker(deadlines.tend, DEADLINE_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }

@@ -1,14 +1,21 @@
 """What a mail says about itself, before anything is asked of the store (pure)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from postroom.account import Account, matches
 from postroom.messages import MailReceived
 from postroom.own_mail import content_sha256
-from postroom.reply_token import ParsedToken, find_tokens
+from postroom.reply_token import ParsedToken
+from postroom_processor.authentication_results import server_dmarc
 from postroom_processor.automatic import automatic_kind
+from postroom_processor.carriers import Carried, carried_tokens
 from postroom_processor.mail import Mail, read_mail
+from postroom_processor.proof import Findings
+from postroom_processor.reply_text import OwnText, own_text
 from postroom_processor.sender_address import all_addresses, only_sender
+from postroom_processor.signatures import Signatures
 
 
 @dataclass(frozen=True)
@@ -16,18 +23,31 @@ class Examined:
     """A mail that was read.
 
     `sender` is the only sender or None; `denied_by` the rule of the deny list that covers it; `automatic` the
-    kind of program that wrote it, if one did; `tokens` the different reply tokens it carries, nothing proven.
-    Of a mail from the folder for sent mail only `sender` is looked at, and `content_sha256`, by which our own
-    are known (`postroom.own_mail`).
+    kind of program that wrote it, if one did; `carried` the different reply tokens and where they stand,
+    nothing proven; `dmarc` what our mail server found, if there is a token; `signatures` what we verified
+    ourselves, if somebody looked. Of a mail from the folder for sent mail only `sender` is looked at, and
+    `content_sha256`, by which our own are known (`postroom.own_mail`).
     """
 
     received: MailReceived
     mail: Mail
     sender: str | None
-    denied_by: str | None
-    automatic: str | None
-    tokens: tuple[ParsedToken, ...]
+    denied_by: str | None = None
+    automatic: str | None = None
+    carried: tuple[Carried, ...] = ()
+    dmarc: str | None = None
+    signatures: Signatures | None = None
     content_sha256: str | None = None
+
+    @cached_property
+    def own(self) -> OwnText:
+        """What the reply's author wrote; read when somebody asks, and once."""
+        return own_text(self.mail)
+
+    @property
+    def tokens(self) -> tuple[ParsedToken, ...]:
+        """The tokens without their places."""
+        return tuple(each.token for each in self.carried)
 
     @property
     def own_id(self) -> tuple[str, str] | None:
@@ -36,6 +56,12 @@ class Examined:
         if self.content_sha256 is None or not (message_id.isascii() and message_id.isprintable()):
             return None
         return f"<{message_id}>", self.content_sha256
+
+    def findings(self, refs: Iterable[str]) -> Findings:
+        """What vouches for the sender's domain in this mail, as far as it bears on these tokens."""
+        wanted = set(refs)
+        places = (each.carriers for each in self.carried if each.token.ref in wanted)
+        return Findings(self.dmarc, self.signatures, frozenset().union(*places), self.mail.fields)
 
 
 def examine(received: MailReceived, content: bytes, account: Account) -> Examined:
@@ -46,10 +72,19 @@ def examine(received: MailReceived, content: bytes, account: Account) -> Examine
     mail = read_mail(content)
     sender = only_sender(mail)
     if received.role == "sent":
-        return Examined(received, mail, sender, None, None, (), content_sha256(content))
+        return Examined(received, mail, sender, content_sha256=content_sha256(content))
     addresses = (sender,) if sender else all_addresses(mail)
     denied_by = next((rule for each in addresses if (rule := matches(account.deny, each))), None)
     if denied_by is not None:
-        return Examined(received, mail, sender, denied_by, None, ())
-    tokens = find_tokens((*mail.recipients, *mail.references, mail.subject))
-    return Examined(received, mail, sender, None, automatic_kind(mail), tokens)
+        return Examined(received, mail, sender, denied_by)
+    automatic = automatic_kind(mail)
+    # What a program wrote decides nothing, so its text need not be read.
+    carried = carried_tokens(mail, with_body=automatic in (None, "list"))
+    dmarc = _dmarc(mail, sender, account) if carried else None
+    return Examined(received, mail, sender, None, automatic, carried, dmarc)
+
+
+def _dmarc(mail: Mail, sender: str | None, account: Account) -> str | None:
+    if sender is None or account.imap is None:
+        return None
+    return server_dmarc(mail, account.imap.authserv_id, sender.rpartition("@")[2])

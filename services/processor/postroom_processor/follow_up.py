@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,13 @@ from postroom.account import Account
 from postroom.envelope import Envelope, envelop
 from postroom.messages import (
     ApprovalDecided,
+    ApprovalEvent,
+    ApprovalNeedsConfirmation,
     ApprovalUnclear,
+    ApprovalUndecided,
+    ApprovalVote,
+    ApprovalVoted,
+    ConfirmMail,
     HelpMail,
     MailAccepted,
     MailboxCommand,
@@ -28,8 +34,10 @@ from postroom.messages import (
     derive_id,
 )
 from postroom.reply_token import TokenKeys, make_token
+from postroom_processor.confirmation import FirstReply, Question
 from postroom_processor.decide import LEFT_ALONE, Outcome, OutcomeKind, TokenRecord
 from postroom_processor.examine import Examined
+from postroom_processor.lifecycle import Vote, missing
 from postroom_processor.verdict import Decided, Unclear
 
 SOURCE = "/postroom/processor"
@@ -49,12 +57,13 @@ _EVENTS: Mapping[OutcomeKind, type[MailEvent]] = {
 
 @dataclass(frozen=True)
 class Handled:
-    """A mail with its outcome, and the envelope it came in."""
+    """A mail with its outcome, and the envelope it came in. `is_helped`: whether a help mail answers it."""
 
     envelope: Envelope[Any]
     examined: Examined
     outcome: Outcome
     account: Account
+    is_helped: bool = False
 
 
 def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
@@ -72,20 +81,11 @@ def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
     )
 
 
-def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear | MailEvent:
+def _event(handled: Handled, now: datetime) -> ApprovalEvent | MailEvent:
     outcome, received = handled.outcome, handled.examined.received
     record, verdict = outcome.record, outcome.verdict
-    if outcome.kind == "decided" and record and isinstance(verdict, Decided):
-        return ApprovalDecided(
-            account=received.account,
-            approval_id=record.claim.approval_id,
-            decision=verdict.choice,
-            approver=record.claim.approver,
-            comment=_told(handled, verdict.comment),
-            mail_id=handled.envelope.id,
-            sha256=received.sha256,
-            decided_at=now,
-        )
+    if record and outcome.vote and isinstance(verdict, Decided):
+        return _voted(handled, record, outcome.vote, verdict, now)
     if outcome.kind == "unclear" and record and isinstance(verdict, Unclear):
         return ApprovalUnclear(
             account=received.account,
@@ -94,6 +94,14 @@ def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear
             mail_id=handled.envelope.id,
             reason_code=verdict.reason_code,
             understood=_told(handled, verdict.understood),
+        )
+    if outcome.kind == "pending_confirmation" and record:
+        return ApprovalNeedsConfirmation(
+            account=received.account,
+            approval_id=record.claim.approval_id,
+            approver=record.claim.approver,
+            mail_id=handled.envelope.id,
+            reason=outcome.reason,
         )
     common: dict[str, Any] = {
         "account": received.account,
@@ -105,6 +113,45 @@ def _event(handled: Handled, now: datetime) -> ApprovalDecided | ApprovalUnclear
     if outcome.until is not None:
         return MailDeferred(**common, until=outcome.until)
     return _EVENTS[outcome.kind](**common)
+
+
+def _voted(
+    handled: Handled, record: TokenRecord, vote: Vote, verdict: Decided, now: datetime
+) -> ApprovalDecided | ApprovalVoted | ApprovalUndecided:
+    result, received = handled.outcome.result, handled.examined.received
+    own = replace(vote, mail_id=handled.envelope.id, comment=verdict.comment)
+    votes = (*record.votes, own)
+    about: dict[str, Any] = {
+        "account": received.account,
+        "approval_id": record.claim.approval_id,
+        "mail_id": own.mail_id,
+        "sha256": received.sha256,
+    }
+    said: dict[str, Any] = {"approver": own.approver, "comment": _told(handled, own.comment)}
+    if result is None or result.state == "pending":
+        waiting = tuple(seat.address for seat in missing(record.terms, votes))
+        return ApprovalVoted(**about, **said, choice=own.choice, voted_at=now, waiting_for=waiting)
+    # Where one vote decides there is nothing more to tell than itself.
+    several = record.terms.rule != "any"
+    told = tuple(told_vote(each, _told(handled, each.comment)) for each in votes) if several else ()
+    if result.state == "undecided":
+        return ApprovalUndecided(**about, ended_at=now, votes=told)
+    first = record.first.mail_id if record.first else None
+    return ApprovalDecided(
+        **about, **said, decision=verdict.choice, decided_at=now, votes=told, first_mail_id=first
+    )
+
+
+def told_vote(vote: Vote, comment: str) -> ApprovalVote:
+    """A vote as messages carry it."""
+    return ApprovalVote(
+        approver=vote.approver,
+        choice=vote.choice,
+        comment=comment,
+        mail_id=vote.mail_id,
+        voted_at=vote.at,
+        stands_for=None if vote.seat == vote.approver else vote.seat,
+    )
 
 
 def _told(handled: Handled, text: str) -> str:
@@ -122,11 +169,58 @@ def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datet
         understood=shown(verdict.understood) if isinstance(verdict, Unclear) else "",
         reply_token=make_token(record.claim, keys),
         in_reply_to=_header_safe(handled.examined.mail.message_id),
+        reason_code=verdict.reason_code if isinstance(verdict, Unclear) else "",
     )
     send = MailSend(
         id=f"{record.claim.approval_id}:help:{record.position}:{now.date().isoformat()}",
         account=record.account,
-        recipient=record.claim.approver,
+        recipient=record.answerers[0],
+        content=content,
+        written_at=now.replace(microsecond=0),
+    )
+    return envelop(
+        send,
+        source=SOURCE,
+        now=now,
+        message_id=derive_id("mail.send", send.id),
+        cause=handled.envelope,
+        correlation_id=record.correlation_id,
+        traceparent=record.traceparent,
+    )
+
+
+def first_reply(handled: Handled, record: TokenRecord, now: datetime) -> FirstReply:
+    """What is kept of a clear reply until it is confirmed."""
+    verdict = handled.outcome.verdict
+    assert isinstance(verdict, Decided)
+    return FirstReply(
+        mail_id=handled.envelope.id,
+        sha256=handled.examined.received.sha256,
+        choice=verdict.choice,
+        comment=verdict.comment,
+        voter=record.answerer(handled.examined.sender) or record.claim.approver,
+        asked_at=now,
+    )
+
+
+def confirm_mail(
+    handled: Handled, record: TokenRecord, asked: Question, keys: TokenKeys, now: datetime
+) -> Envelope[MailSend]:
+    """The mail that asks the registered address whether the reply was theirs; never the reply's sender."""
+    content = ConfirmMail(
+        approval_id=record.claim.approval_id,
+        subject=record.subject,
+        choice=asked.first.choice,
+        choices=record.choices,
+        comment=_told(handled, asked.first.comment),
+        sender=handled.examined.sender or "",
+        deadline=record.claim.expires_at,
+        reply_token=make_token(asked.claim, keys),
+    )
+    send = MailSend(
+        id=f"{record.claim.approval_id}:confirm:{asked.token_ref}",
+        account=record.account,
+        recipient=asked.first.voter,
         content=content,
         written_at=now.replace(microsecond=0),
     )

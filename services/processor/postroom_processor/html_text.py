@@ -10,7 +10,21 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from postroom_processor.html_style import (
+    BLACK,
+    EMPTY_SHEET,
+    WHITE,
+    Colour,
+    Look,
+    Sheet,
+    are_alike,
+    colour_of,
+    look_of,
+    read_sheet,
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +46,18 @@ class HtmlText:
 _TAG_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]{0,40})")
 _TAG_REST = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
 _ATTRIBUTE = re.compile(
-    r"""(?<![\w-])(id|class|type|style|color|hidden|data-marker)"""
+    r"""(?<![\w-])(id|class|type|style|color|bgcolor|text|hidden|open|value|aria-hidden|data-marker)"""
     r"""(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""",
     re.I,
 )
+_WORD = re.compile(r"\w")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
-_NO_TEXT = frozenset({"head", "script", "style", "title", "template", "noscript", "object", "svg"})
+_NO_TEXT = frozenset({"head", "script", "style", "title"})
+# Some programs show what stands in these, others do not.
+_UNSURE_TEXT = frozenset({"template", "object", "svg", "math", "select", "audio", "video", "canvas"})
+_UNSURE_RAW_TEXT = frozenset({"textarea", "xmp", "iframe"})
+_UNLESS_OPEN = frozenset({"details", "dialog"})
 _RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe"})
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -66,14 +85,6 @@ _HISTORY = re.compile(
     r"\b(?:x_)*(?:appendonsend|divrplyfwdmsg|mail-editor-reference-message-container|stopspelling)\b"
     r"|__quoted_text__"
 )
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all"
-    r"|font-size\s*:\s*[01](?:\.\d+)?(?:px|pt|em|%)?\s*(?:;|!|$)|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
-    r"|max-height\s*:\s*0|text-indent\s*:\s*-\d{3}"
-    r"|(?<![-\w])color\s*:\s*(?:white|transparent|#fff(?:fff)?\b|rgba?\(255,\s*255,\s*255)"
-)
-_LINE_THROUGH = re.compile(r"text-decoration[\w-]*\s*:[^;]*line-through")
-_WHITE = re.compile(r"white|#?fff(?:fff)?")
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,10 @@ class _Element:
     kind: str = ""
     hidden: bool = False
     struck: bool = False
+    reordered: bool = False
     silent: bool = False
+    colour: Colour = BLACK
+    background: Colour = WHITE
 
 
 @dataclass
@@ -95,6 +109,7 @@ class _Page:
     words: list[str] = field(default_factory=list)
     doubts: set[str] = field(default_factory=set)
     history: bool = False
+    sheet: Sheet = EMPTY_SHEET
 
     def add_text(self, text: str) -> None:
         element = self.stack[-1]
@@ -119,6 +134,14 @@ class _Page:
             self.doubts.add("hidden-text")
         if element.struck:
             self.doubts.add("struck-out-text")
+        if element.reordered:
+            self.doubts.add("reordered-text")
+
+    def doubt_unsure(self, text: str) -> None:
+        """Doubt words that only some programs show."""
+        element = self.stack[-1]
+        if not (element.silent or element.kind == "quote" or self.history) and _WORD.search(text):
+            self.doubts.add("hidden-text")
 
     def end_line(self) -> None:
         kind = "quote" if self.history else self.stack[-1].kind
@@ -143,7 +166,9 @@ class _Page:
             self.end_line()
             return
         marks = " ".join(attributes.get(key, "") for key in ("id", "class", "data-marker")).lower()
-        element = _inherit(self.stack[-1], name, attributes, marks)
+        element = _inherit(self.stack[-1], name, attributes, marks, self.sheet)
+        if name == "input":
+            self.doubt_unsure(attributes.get("value", ""))
         starts_history = bool(marks) and _HISTORY.search(marks) is not None
         if name in _BLOCK or element.kind != self.stack[-1].kind or starts_history:
             self.break_block()
@@ -172,18 +197,39 @@ class _Page:
             self.add_blank()
 
 
-def _inherit(outer: _Element, name: str, attributes: dict[str, str], marks: str) -> _Element:
-    style = attributes.get("style", "").lower()
-    hidden = "hidden" in attributes or _HIDDEN.search(style) is not None
-    white = name == "font" and _WHITE.fullmatch(attributes.get("color", "").lower()) is not None
-    struck = name in _STRUCK or _LINE_THROUGH.search(style) is not None
+def _inherit(outer: _Element, name: str, attributes: dict[str, str], marks: str, sheet: Sheet) -> _Element:
+    looks = (look_of(attributes.get("style", "")), *_sheet_looks(sheet, name, attributes))
+    written = attributes.get("color" if name == "font" else "text", "")
+    colour = looks[0].colour or (colour_of(written) if written else None) or outer.colour
+    background = looks[0].background or colour_of(attributes.get("bgcolor", "")) or outer.background
     return _Element(
         name,
         outer.kind or _kind(name, marks),
-        outer.hidden or hidden or white,
-        outer.struck or struck,
+        outer.hidden
+        or are_alike(colour, background)
+        or any(look.hidden for look in looks)
+        or _is_off(name, attributes),
+        outer.struck or name in _STRUCK or any(look.struck for look in looks),
+        outer.reordered or name == "bdo" or any(look.reordered for look in looks),
         outer.silent or name in _NO_TEXT,
+        colour,
+        background,
     )
+
+
+def _sheet_looks(sheet: Sheet, name: str, attributes: dict[str, str]) -> tuple[Look, ...]:
+    if not sheet.looks:
+        return ()
+    classes = [f".{each}" for each in attributes.get("class", "").lower().split()]
+    names = ("*", name, f"#{attributes.get('id', '').lower()}", *classes)
+    return tuple(sheet.looks[each] for each in names if each in sheet.looks)
+
+
+def _is_off(name: str, attributes: dict[str, str]) -> bool:
+    """Whether an element's name or attributes keep it from being shown."""
+    if "hidden" in attributes or attributes.get("aria-hidden", "").lower() == "true":
+        return True
+    return name in _UNSURE_TEXT or (name in _UNLESS_OPEN and "open" not in attributes)
 
 
 def _kind(name: str, marks: str) -> str:
@@ -196,7 +242,9 @@ def _kind(name: str, marks: str) -> str:
 
 def read_html(source: str) -> HtmlText:
     """Turn HTML into lines; never raises, linear in the length of ``source``."""
-    page = _Page()
+    page = _Page(sheet=read_sheet("\n".join(_sheets(source))))
+    if page.sheet.adds_words:
+        page.doubts.add("hidden-text")
     position = 0
     while position < len(source):
         start = source.find("<", position)
@@ -216,7 +264,7 @@ def read_html(source: str) -> HtmlText:
 def _read_markup(source: str, start: int, page: _Page) -> int | None:
     """Read what begins with ``<`` at ``start``; return where it ends, None if it never does."""
     if source.startswith("<!--", start):
-        return _after(source, "-->", start + 4)
+        return _read_comment(source, start + 4, page)
     if source.startswith(("<!", "<?"), start):
         return _after(source, ">", start)
     tag = _TAG_NAME.match(source, start)
@@ -232,8 +280,46 @@ def _read_markup(source: str, start: int, page: _Page) -> int | None:
         return rest.end()
     page.open(name, _attributes(rest.group()))
     if name in _RAW_TEXT and not rest.group().endswith("/>"):
-        return _raw_text_end(source, name, rest.end())
+        end = _raw_text_end(source, name, rest.end())
+        if name in _UNSURE_RAW_TEXT:
+            page.doubt_unsure(source[rest.end() : end])
+        return end
     return rest.end()
+
+
+def _read_comment(source: str, start: int, page: _Page) -> int | None:
+    end = _after(source, "-->", start)
+    if end is not None and source.startswith("[if", start):
+        page.doubt_unsure(_without_tags(source[start : end - 3]))
+    return end
+
+
+def _sheets(source: str) -> Iterator[str]:
+    lower = source.lower()
+    start = lower.find("<style")
+    while start >= 0:
+        end = lower.find("</style", start)
+        if end < 0:
+            break
+        yield source[start:end].partition(">")[2]
+        start = lower.find("<style", end)
+
+
+def _without_tags(markup: str) -> str:
+    """The words of what only Outlook reads; its settings and styles are none."""
+    words: list[str] = []
+    closes = ""
+    # The first piece is the condition, which ends like a tag.
+    for piece in markup.split("<"):
+        tag, _, text = piece.partition(">")
+        name = tag.split(" ", 1)[0].strip().lower()
+        if closes:
+            closes = "" if name == closes else closes
+        elif name in ("style", "xml"):
+            closes = f"/{name}"
+        else:
+            words.append(text)
+    return " ".join(words)
 
 
 def _after(source: str, mark: str, start: int) -> int | None:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from postroom_processor.header_fields import decode_words, read_header_section
-from postroom_processor.mime_body import EMPTY_BODY, Body, Limits, Part, read_body
-
-DEFAULT_LIMITS = Limits()
+from postroom_processor.mime_body import EMPTY_BODY, Body, Part, read_body, unread_body
+from postroom_processor.read_limits import DEFAULT_LIMITS, Limits, reached
 
 # Where the address a mail was delivered to may stand; the reply token is found in any of them.
 RECIPIENT_FIELDS = frozenset(
@@ -34,6 +33,7 @@ RECIPIENT_FIELDS = frozenset(
         "x-rcpt-to",
     }
 )
+_HEADER_LIMITS = frozenset({"header-bytes", "header-count"})
 _ADDRESS = re.compile(rb"[^\s<>\"(),;:@\[\]\\]{1,256}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,254})")
 _MESSAGE_ID = re.compile(rb"<([^<>\s]{1,998})>")
 
@@ -47,12 +47,15 @@ class Mail:
         headers: (name, unfolded value) of every field, in order, duplicates included.
         header_problems: What was wrong with the header section.
         limits: What ``read_mail`` was called with.
+        limited: Code of the limit that the mail reaches, of ``read_limits.REASONS``; None if it
+            reaches none. The body of such a mail is not parsed, and nobody decides with it.
     """
 
     raw: bytes
     headers: tuple[tuple[str, bytes], ...]
     header_problems: tuple[str, ...]
     limits: Limits
+    limited: str | None = None
 
     def header_bytes(self, name: str) -> tuple[bytes, ...]:
         """Return the raw values of every field called ``name``, in order."""
@@ -74,7 +77,7 @@ class Mail:
     @property
     def headers_complete(self) -> bool:
         """Whether every header field was read; if not, no field can be said to occur once."""
-        return not {"header-bytes", "header-count"}.intersection(self.header_problems)
+        return not _HEADER_LIMITS.intersection(self.header_problems)
 
     @cached_property
     def subject(self) -> str:
@@ -110,6 +113,8 @@ class Mail:
     @cached_property
     def body(self) -> Body:
         """The parts of the body, parsed at first use."""
+        if self.limited:
+            return unread_body(self.limited)
         return read_body(self.raw, self.limits) if self.raw else EMPTY_BODY
 
     @property
@@ -135,13 +140,14 @@ class Mail:
     @property
     def problems(self) -> tuple[str, ...]:
         """Codes of the limits that struck and of what had to be guessed."""
-        return self.header_problems + self.body.problems
+        return tuple(dict.fromkeys(self.header_problems + self.body.problems))
 
 
 def read_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Mail:
     """Read a mail; never raises, whatever the bytes are."""
     section = read_header_section(raw, limits.header_bytes, limits.header_count)
-    return Mail(raw, section.fields, section.problems, limits)
+    over = next((code for code in section.problems if code in _HEADER_LIMITS), None)
+    return Mail(raw, section.fields, section.problems, limits, over or reached(raw, limits))
 
 
 def _ids(values: tuple[bytes, ...]) -> tuple[str, ...]:

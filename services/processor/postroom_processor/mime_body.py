@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import email.message
 import email.policy
@@ -9,32 +10,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Literal, cast
 
 import fast_mail_parser
 
 from postroom_processor import charsets
+from postroom_processor.read_limits import Limits
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds on what is read of one mail. Reaching one is a problem of the mail, not an error.
-
-    Attributes:
-        header_bytes: Size of the header section.
-        header_count: Number of header fields.
-        parts: Number of MIME parts.
-        depth: Nesting of MIME parts.
-        line_bytes: Length of the longest line.
-        text_chars: Characters kept of all text parts together, and of all HTML parts together.
-    """
-
-    header_bytes: int = 262_144
-    header_count: int = 1_000
-    parts: int = 500
-    depth: int = 30
-    line_bytes: int = 1_000_000
-    text_chars: int = 300_000
+Role = Literal["text", "html", "container", "attachment"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +29,23 @@ class Part:
         parameters: The whole Content-Type value as written.
         disposition: ``inline``, ``attachment`` …, lower-case; empty if not declared.
         depth: 0 for the whole mail.
+        named: Whether it has a file name.
     """
 
     content_type: str
     parameters: str
     disposition: str
     depth: int
+    named: bool
+
+    @property
+    def role(self) -> Role:
+        """What the part is for the reader: its text, its HTML, a container or an attachment."""
+        if self.content_type.startswith("multipart/"):
+            return "container"
+        if self.disposition == "attachment" or self.named:
+            return "attachment"
+        return _SHOWN_TYPES.get(self.content_type, "attachment")
 
 
 @dataclass(frozen=True)
@@ -74,56 +68,53 @@ class Body:
 @dataclass(frozen=True)
 class _Node:
     part: Part
-    named: bool
     content: Callable[[], bytes]
+    contradicts_itself: bool
 
 
 EMPTY_BODY = Body(None, None, (), ())
 
+
+def unread_body(problem: str) -> Body:
+    """Return the body of a mail that is not parsed for the problem it has."""
+    return Body(None, None, (), (problem,))
+
+
+_TOKEN = re.compile(r"\s*([a-z0-9-]+)")
 _CHARSET = re.compile(r"charset\*?\s*=\s*\"?'?([^\s\"';]{1,60})", re.I)
-_SHOWN_TYPES = {"text/plain": "text", "text/html": "html"}
+_SHOWN_TYPES: dict[str, Role] = {"text/plain": "text", "text/html": "html"}
+# Of which a part may have one; readers differ in which of two they believe (RFC 2045 section 3).
+_ONCE = ("content-type", "content-transfer-encoding", "content-disposition")
 # The standard library is the second reader. It takes a second for a thousand nested parts, so it
 # gets no mail that names many boundaries.
 _FALLBACK_BOUNDARIES = 100
 
 
 def read_body(raw: bytes, limits: Limits) -> Body:
-    """Parse the body of a mail; never raises."""
-    problem = _pre_scan(raw, limits)
-    if problem:
-        return Body(None, None, (), (problem,))
+    """Parse the body of a mail that `read_limits.reached` let through; never raises."""
     try:
         return _assemble(list(_fast_nodes(raw, limits)), limits, [])
     except _LimitReached as reached:
-        return Body(None, None, (), (reached.problem,))
+        return unread_body(reached.problem)
     except Exception:  # whatever a stranger's mail does to a parser is an outcome, not an error
         return _read_slowly(raw, limits)
 
 
 def _read_slowly(raw: bytes, limits: Limits) -> Body:
     if raw.lower().count(b"boundary") > _FALLBACK_BOUNDARIES:
-        return Body(None, None, (), ("unreadable-structure",))
+        return unread_body("unreadable-structure")
     try:
         return _assemble(list(_slow_nodes(raw, limits)), limits, ["second-parser"])
     except _LimitReached as reached:
-        return Body(None, None, (), (reached.problem,))
+        return unread_body(reached.problem)
     except Exception:  # as above
-        return Body(None, None, (), ("unreadable-structure",))
+        return unread_body("unreadable-structure")
 
 
 class _LimitReached(Exception):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
-
-
-def _pre_scan(raw: bytes, limits: Limits) -> str | None:
-    """Look for what would make any parser slow, without parsing."""
-    if len(raw) > limits.line_bytes and max(map(len, raw.split(b"\n"))) > limits.line_bytes:
-        return "line-bytes"
-    if raw.count(b"\n--") > 4 * limits.parts and b"boundary" in raw.lower():
-        return "parts"
-    return None
 
 
 def _fast_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
@@ -139,8 +130,12 @@ def _fast_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
             values.get("content-type", [""])[0],
             (node.disposition or "").lower(),
             depth,
+            bool(node.filename),
         )
-        yield _Node(part, bool(node.filename), partial(_content, node))
+        encoding = values.get("content-transfer-encoding", [""])[0].lower()
+        yield _Node(
+            part, partial(_content, node, encoding), any(len(values.get(key, ())) > 1 for key in _ONCE)
+        )
         # What an attached mail says, its author said; the sender only passes it on.
         if not node.is_message:
             stack.extend((child, depth + 1) for child in reversed(node.children))
@@ -158,16 +153,23 @@ def _slow_nodes(raw: bytes, limits: Limits) -> Iterator[_Node]:
             str(message.get("content-type", "")),
             (message.get_content_disposition() or "").lower(),
             depth,
+            message.get_filename() is not None,
         )
-        named = message.get_filename() is not None
-        yield _Node(part, named, partial(_payload, message))
+        yield _Node(part, partial(_payload, message), any(len(message.get_all(key, ())) > 1 for key in _ONCE))
         if message.get_content_maintype() == "multipart" and message.is_multipart():
             children = cast("list[email.message.Message]", message.get_payload())
             stack.extend((child, depth + 1) for child in reversed(children))
 
 
-def _content(node: fast_mail_parser.PyLazyMimePart) -> bytes:
-    return node.content or b""
+def _content(node: fast_mail_parser.PyLazyMimePart, encoding: str) -> bytes:
+    """Decode what the fast parser leaves as it is: it knows an encoding only without blanks or comment."""
+    content = node.content or b""
+    token = _TOKEN.match(encoding)
+    if token is None or token.group(1) == encoding:
+        return content
+    if token.group(1) == "quoted-printable":
+        return binascii.a2b_qp(content)
+    return binascii.a2b_base64(content) if token.group(1) == "base64" else content
 
 
 def _payload(message: email.message.Message) -> bytes:
@@ -185,8 +187,10 @@ def _check_bounds(count: int, depth: int, limits: Limits) -> None:
 def _assemble(nodes: list[_Node], limits: Limits, problems: list[str]) -> Body:
     shown: dict[str, list[str]] = {"text": [], "html": []}
     for node in nodes:
-        kind = _SHOWN_TYPES.get(node.part.content_type)
-        if kind is None or node.part.disposition == "attachment" or node.named:
+        if node.contradicts_itself:
+            problems.append("repeated-field")
+        kind = node.part.role
+        if kind not in shown:
             continue
         declared = _CHARSET.search(node.part.parameters)
         text, known = charsets.decode(node.content(), declared.group(1) if declared else None)

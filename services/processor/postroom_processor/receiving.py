@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +20,22 @@ from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import ledger
+from postroom_processor import asking_back, ledger
+from postroom_processor.confirmation import question
 from postroom_processor.decide import Facts, TokenRecord, decide
 from postroom_processor.examine import Examined, examine
-from postroom_processor.follow_up import Handled, event_of, help_mail, tidy_commands
+from postroom_processor.follow_up import (
+    Handled,
+    confirm_mail,
+    event_of,
+    first_reply,
+    help_mail,
+    tidy_commands,
+)
+from postroom_processor.help_budget import refusal
 from postroom_processor.limits import Window
+from postroom_processor.recording import Recorder
+from postroom_processor.vouching import Check, vouched
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +57,8 @@ class ReceivedMail:
         relay: outbox.OutboxRelay,
         accounts: Accounts,
         keys: TokenKeys,
+        recorder: Recorder,
+        check: Check,
         shards: int,
         clock: Clock,
     ) -> None:
@@ -53,6 +67,8 @@ class ReceivedMail:
         self._relay = relay
         self._accounts = accounts
         self._keys = keys
+        self._recorder = recorder
+        self._check = check
         self._shards = shards
         self._clock = clock
 
@@ -88,6 +104,7 @@ class ReceivedMail:
         if not mails:
             return []
         now = self._clock()
+        mails = self._vouched(mails)
         with self._store.write() as connection:
             handled, messages = self._transact(connection, mails, now)
         unheard = self._relay.publish(messages).unheard
@@ -95,6 +112,19 @@ class ReceivedMail:
         _observe(handled, now)
         outcomes = {each.envelope.id: each for each in handled}
         return [_verdict(outcomes.get(delivery.envelope.id), now) for delivery, _, _ in mails]
+
+    def _vouched(self, mails: Sequence[Read]) -> Sequence[Read]:
+        """The mails with their signatures where they matter: the DNS is asked before anything is locked."""
+        refs = {token.ref for _, examined, _ in mails for token in examined.tokens}
+        if not refs:
+            return mails
+        with self._store.read() as connection:
+            records = ledger.token_records(connection, refs, lock=False)
+        looked_at = vouched([examined for _, examined, _ in mails], records, self._keys, self._check)
+        return [
+            (delivery, examined, account)
+            for (delivery, _, account), examined in zip(mails, looked_at, strict=True)
+        ]
 
     def _transact(
         self, connection: Connection, mails: Sequence[Read], now: datetime
@@ -110,7 +140,8 @@ class ReceivedMail:
         )
         windows = ledger.windows_of(connection, (account for _, _, account in new.values()), now)
         sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
-        handled = _decide_all(list(new.values()), records, windows, sent, self._keys, now)
+        decided = _decide_all(list(new.values()), records, windows, sent, self._keys, now)
+        handled = _allot_help(connection, decided, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         first_deferral = {delivery.envelope.id for delivery, _, _ in new.values() if delivery.attempt == 1}
@@ -120,6 +151,7 @@ class ReceivedMail:
             if each.outcome.kind != "deferred" or each.envelope.id in first_deferral
         ]
         messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
+        self._recorder.record(connection, messages, now, handled)
         outbox.add(connection, SERVICE, messages, now)
         return handled, messages
 
@@ -130,18 +162,49 @@ class ReceivedMail:
         final = [each for each in handled if each.outcome.kind != "deferred"]
         if len(ledger.save_outcomes(connection, final, now)) != len(final):
             raise Transient("another processor has just handled some of these mails")
-        decided = [each for each in final if each.outcome.kind == "decided"]
-        if not ledger.save_decisions(connection, decided, now):
+        if not ledger.save_votes(connection, final, now):
             raise Transient("another processor has just decided one of these requests")
-        return [*self._help(connection, final, now), *tidy_commands(final, now)]
+        asking_back.save_answers(connection, final)
+        questions = self._ask_back(connection, final, now)
+        return [*self._help(final, now), *questions, *tidy_commands(final, now)]
 
-    def _help(self, connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
+    def _ask_back(
+        self, connection: Connection, handled: Sequence[Handled], now: datetime
+    ) -> list[Envelope[Any]]:
+        weak = [each for each in handled if each.outcome.kind == "pending_confirmation"]
+        return [
+            confirm_mail(each, record, asked, self._keys, now)
+            for each in weak
+            if (record := each.outcome.record) is not None
+            if asking_back.may_ask(
+                connection, asked := question(record.claim, first_reply(each, record, now))
+            )
+        ]
+
+    def _help(self, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
         return [
             help_mail(each, record, self._keys, now)
             for each in handled
-            if each.outcome.kind == "unclear" and (record := each.outcome.record) is not None
-            if ledger.may_help(connection, record.claim.approval_id, record.claim.approver, now)
+            if each.is_helped and (record := each.outcome.record) is not None
         ]
+
+
+def _allot_help(connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Handled]:
+    """The mails with whether a help mail answers them, and of an unclear one that gets none the reason."""
+    allotted = []
+    for each in handled:
+        record = each.outcome.record
+        if each.outcome.kind != "unclear" or record is None:
+            allotted.append(each)
+            continue
+        person = (record.claim.approval_id, record.claim.approver)
+        why_not = refusal(each.examined.mail, ledger.helped(connection, *person, now))
+        if why_not is None and not ledger.save_help(connection, *person, now):
+            why_not = "one went just now"
+        reason = f"{each.outcome.reason}; no help mail: {why_not}" if why_not else each.outcome.reason
+        outcome = replace(each.outcome, reason=reason)
+        allotted.append(replace(each, outcome=outcome, is_helped=why_not is None))
+    return allotted
 
 
 def _decide_all(
@@ -182,6 +245,8 @@ def _observe(handled: Sequence[Handled], now: datetime) -> None:
     for each in handled:
         kind, received = each.outcome.kind, each.examined.received
         metrics.mails.labels(outcome=kind).inc()
+        if each.examined.mail.limited is not None:
+            metrics.mails_limited.labels(limit=each.examined.mail.limited).inc()
         if kind == "deferred":
             continue
         if received.role == "inbox":  # nobody waits for what they sent themselves

@@ -10,42 +10,53 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+Named = tuple[str, str]
+"""A rule's name, and its reason in words."""
+
 
 @dataclass(frozen=True)
 class LineRule:
     """A line that is not the author's own.
 
     Attributes:
+        name: What the rule is called, in tests and by ``explain``.
         kind: What such a line is.
         reason: Said to people by ``explain``.
         pattern: Matched at the start of the line, case-insensitively.
         rest_too: Whether everything after it goes as well.
     """
 
+    name: str
     kind: str
     reason: str
     pattern: re.Pattern[str]
     rest_too: bool
+
+    @property
+    def named(self) -> Named:
+        """The rule's name and reason."""
+        return self.name, self.reason
 
 
 def _any(*phrases: str) -> str:
     return "(?:" + "|".join(phrases) + ")"
 
 
-def _rule(kind: str, reason: str, pattern: str, *, rest_too: bool) -> LineRule:
-    return LineRule(kind, reason, re.compile(pattern, re.I), rest_too)
+def _rule(name: str, kind: str, reason: str, pattern: str, *, rest_too: bool) -> LineRule:
+    return LineRule(name, kind, reason, re.compile(pattern, re.I), rest_too)
 
 
 # Words of "-----Original Message-----" as Outlook, Lotus and Exchange write it.
 _ORIGINAL = _any(
     *("original message", "original appointment", "originalnachricht", "ursprüngliche nachricht"),
-    *("ursprünglicher termin", "message d'origine", "message original", "mensaje original"),
+    *("ursprünglicher termin", "message d[’']origine", "message original", "mensaje original"),
     *("messaggio originale", "mensagem original", "oorspronkelijk bericht", "origineel bericht"),
     *("wiadomość oryginalna", "oryginalna wiadomość", "original meddelelse", "oprindelig meddelelse"),
     *("ursprungligt meddelande", "originalmeddelande", "opprinnelig melding", "original besked"),
     *("alkuperäinen viesti", "původní zpráva", "исходное сообщение", "оригинальное сообщение"),
     *("вихідне повідомлення", "原始邮件", "原始郵件", "原邮件", "元のメッセージ", "원본 메시지"),
-    *("원본 메일", "özgün ileti", "orijinal mesaj", "original e-?mail", "reply message"),
+    *("původní e-?mail", "оригінальне повідомлення", "початкове повідомлення", "邮件原件", "郵件原件"),
+    *("원본 이메일", "원본 메일", "özgün ileti", "orijinal mesaj", "original e-?mail", "reply message"),
 )
 _FORWARDED = _any(
     *("forwarded message", "forwarded by .*", "weitergeleitete nachricht", "message transféré"),
@@ -56,17 +67,39 @@ _FORWARDED = _any(
     *("välitetty viesti", "přeposlaná zpráva", "пересылаемое сообщение"),
     *("пересланное сообщение", "переслане повідомлення", "转发的邮件", "轉寄郵件", "转发邮件信息"),
     *("転送されたメッセージ", "전달된 메시지", "yönlendirilen ileti", "iletilmiş mesaj"),
+    *("weitergeleitet von .*", "transféré par .*", "reenviado por .*", "inoltrato da .*"),
+    *("перенаправленное сообщение", "转发的消息", "轉寄的訊息", "轉寄的郵件", "转发邮件"),
 )
 _BEGIN_FORWARDED = _any(
     *("begin forwarded message", "anfang der weitergeleiteten", "début du message (?:réexpédié|transféré)"),
     *("inicio del mensaje reenviado", "inizio messaggio inoltrato", "início da mensagem (?:re)?encaminhada"),
     *("begin doorgestuurd bericht", "początek przekazywanej", "start på videresendt"),
     *("vidarebefordrat brev", "videresendt melding", "начало переадресованного", "下面是被转发的邮件"),
+    *("välitetty viesti", "začátek přeposílané zprávy", "початок листа, що пересилається"),
     *("以下是轉寄的郵件", "転送されたメッセージ", "전달된 메시지", "iletilen (?:e-posta|mesaj)"),
+)
+# What programs for phones offer of themselves: a verb, the program, a system. No comma or colon inside.
+_GET_PROGRAM = _any(
+    *("get", "download", "try", "holen sie sich", "laden sie", "obtenir", "obtenez", "télécharger"),
+    *("téléchargez", "obtener", "obtenga", "descargar", "ottieni", "scarica", "obter", "obtenha", "baixe"),
+    *("download", "pobierz", "hent", "få", "hämta", "skaffa", "hanki", "lataa", "získat", "stáhnout"),
+    *("скачать", "скачайте", "получить", "загрузить", "завантажити", "отримати", "获取", "下载", "取得"),
+    "下載",
+)
+_PROGRAM = (
+    r"[^,;:!?]{0,25}\b(?:outlook|bluemail|yahoo mail|gmail|k-9|mail)\b[^,;:!?]{0,25}"
+    r"\b(?:ios|android|mac|iphone|windows)\b"
 )
 # No comma or colon inside: what goes on after one is somebody talking.
 _SENT_FROM = _any(
-    r"\w+ \w+ (?:mail|e-?mail)\s?<https?://\S{1,200}> (?:for|für|pour|para|per|voor|dla|till?) windows",
+    r"\w+ \w+ (?:mail|e-?mail)\s?<https?://\S{1,200}> (?:for|für|pour|para|per|voor|dla|till?) windows"
+    r"(?: \d\d)?",
+    rf"{_GET_PROGRAM}\b{_PROGRAM}",
+    r"(?:ios|android|windows)\s?(?:版|용|için)[^,;:!?]{0,4}(?:outlook|メール|메일|posta)[^,;:!?]{0,20}",
+    r"outlook (?:for )?(?:ios|android) ?(?:を入手|다운로드)",
+    r"[从從] ?windows ?[版的]{1,2} ?[邮郵]件[发傳]送",
+    r"取得 (?:ios|android) 版 outlook",
+    r"yahoo mail: search, organize, conquer",
     *(
         r"sent (?:from|via|with|using) (?:my |the |a |an )?\S[^,;:!?]{0,60}",
         r"get outlook for (?:ios|android|mac)[^,;:!?]{0,60}",
@@ -103,7 +136,7 @@ _SENT_FROM = _any(
         r"hent outlook [^,;:!?]{2,60}",
     ),
     *(
-        r"skickat (?:från|med|via) [^,;:!?]{2,60}",
+        r"skicka(?:t|des) (?:från|med|via) [^,;:!?]{2,60}",
         r"(?:skaffa|hämta) outlook [^,;:!?]{2,60}",
         r"lähetetty [^,;:!?]{2,40}",
         r"odesláno (?:z|ze|pomocí) [^,;:!?]{2,60}",
@@ -137,7 +170,7 @@ _ABOVE_LINE = _any(
 )
 _CLOSING = _any(
     *(
-        "(?:kind(?:est)?|best|warm(?:est)?|with (?:kind|best)|many)? ?regards",
+        "(?:(?:many )?thanks and )?(?:kind(?:est)?|best|warm(?:est)?|with (?:kind|best)|many)? ?regards",
         "all the best",
         "yours (?:sincerely|faithfully|truly)",
     ),
@@ -155,7 +188,7 @@ _CLOSING = _any(
         "hochachtungsvoll",
         "(?:bien )?cordialement",
         "(?:bien|très) à vous",
-        "salutations(?: distinguées)?",
+        "(?:meilleures )?salutations(?: distinguées)?",
     ),
     *(
         "(?:bien )?amicalement",
@@ -178,32 +211,36 @@ _CLOSING = _any(
         "groet(?:en|jes)?",
         "(?:z )?pozdrawiam",
         "z poważaniem",
-        "pozdrowienia",
+        "(?:z )?pozdrowienia(?:mi)?",
         "(?:med )?venlig hilsen",
         "(?:de )?(?:bedste|venlige) hilsner",
     ),
     *(
         "mvh",
-        "hilsen",
+        "kh",
+        "(?:beste |bedste )?hilsen",
         "(?:med )?vänliga? hälsning(?:ar)?",
         "hälsningar",
         "(?:med )?vennlig hilsen",
-        "ystävällisin terveisin",
+        "(?:ystävällisin|parhain) terveisin",
         "terveisin",
         "t\\.",
     ),
     *(
-        "s pozdravem",
+        "s (?:přátelským )?pozdravem",
+        "hezký den",
+        "всего (?:доброго|хорошего)",
+        "з найкращими побажаннями",
         "с уважением",
         "з повагою",
         "此致",
         "敬礼",
-        "祝好",
-        "よろしくお願い(?:いた)?します",
+        "(?:谢谢[，, ]{0,2})?祝好",
+        "(?:以上[、,]?\\s?)?よろしくお願い(?:いた)?します",
         "よろしくお願い致します",
         "敬具",
     ),
-    *("감사합니다", "드림", "saygılarımla", "iyi çalışmalar", "sevgiler"),
+    *("감사합니다", "수고하세요", "드림", "saygılarımla", "iyi çalışmalar", "sevgiler"),
 )
 _DISCLAIMER = _any(
     r"(?:this|the) (?:e-?mail|message|communication|transmission)\b.{0,120}"
@@ -224,72 +261,98 @@ _DISCLAIMER = _any(
     r"(?:geschäftsführer|handelsregister|amtsgericht|sitz der gesellschaft)\b",
 )
 _OUTSIDE = (
-    r"\W{0,6}(?:caution|external|warning|attention|achtung|vorsicht|extern|important|notice"
+    r"\W{0,6}(?:you don[’']t often get e-?mail from|sie erhalten nicht oft e"
+    r"|vous ne recevez pas souvent de|no suele recibir correo|non si ricevono spesso"
+    r"|u (?:krijgt|ontvangt) niet vaak e-?mail)\b"
+    r"|\W{0,6}(?:caution|external|warning|attention|achtung|vorsicht|extern|important|notice"
     r"|this (?:e-?mail|message))\b"
     r".{0,80}(?:originated|outside (?:of )?(?:the|your|our)|external (?:e-?mail|sender|source|message)"
     r"|externe[rn]? (?:e-?mail|absender)|außerhalb|from outside|don't often get)"
 )
 
 QUOTED = _rule(
+    "quoting-mark",
     "quote",
     "a line that starts with a quoting mark",
-    r"\s{0,3}(?:[A-Za-z]{0,3}[>＞]|\|\s|»)",
+    r"\s{0,3}(?:[A-Za-z]{0,3}[>＞](?!\s*[:：]\s*$)|\|\s|»)",
     rest_too=False,
 )
 LINE_RULES: tuple[LineRule, ...] = (
     _rule(
+        "original-message",
         "original",
         "Outlook's line above the mail that is answered",
         rf"\W*[-_=*]{{2,}}\s*{_ORIGINAL}\s*[-_=*]{{2,}}",
         rest_too=True,
     ),
     _rule(
+        "original-message-chinese",
         "original",
         "Outlook's line above the mail that is answered, in Chinese programs",
         r"\W*-+\s*(?:原始邮件|原始郵件|原邮件|original)\s*-+",
         rest_too=True,
     ),
     _rule(
+        "forwarded-message",
         "forward",
         "the line above a forwarded mail",
         rf"\W*[-_=*]{{2,}}\s*{_FORWARDED}\s*[-_=*]{{0,}}",
         rest_too=True,
     ),
     _rule(
+        "begin-forwarded",
         "forward",
         "Apple Mail's line above a forwarded mail",
         rf"\W{{0,3}}{_BEGIN_FORWARDED}.{{0,30}}[:：]?\s*$",
         rest_too=True,
     ),
-    _rule("marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
+    _rule("reply-above-line", "marker", "the line above which to write", rf"\W*{_ABOVE_LINE}", rest_too=True),
     _rule(
+        "tobit-original",
         "original",
         "Tobit david's line above the mail that is answered",
         r"\W*original(?: message|-nachricht) (?:processed|bearbeitet|verarbeitet)\b",
         rest_too=True,
     ),
-    _rule("divider", "Outlook's line of underscores above the history", r"\s*_{10,}\s*$", rest_too=True),
     _rule(
+        "notes-summary",
+        "attribution",
+        "Notes' line about the mail that is answered",
+        r".{2,60} ---\s?\d{1,2}[./-]\d{1,2}[./-]\d{2,4} \d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?: [AP]M)?\s?---",
+        rest_too=True,
+    ),
+    _rule(
+        "underscore-divider",
+        "divider",
+        "Outlook's line of underscores above the history",
+        r"\s*_{10,}\s*$",
+        rest_too=True,
+    ),
+    _rule(
+        "signature-delimiter",
         "signature",
         "the signature delimiter (RFC 3676 section 4.3), also as clients bend it",
         r"\s{0,2}(?:--|—|–|__|-{3,5})\s*$",
         rest_too=True,
     ),
     _rule(
+        "program-banner",
         "banner",
         "the name of the program or device",
         rf"[\s*_<\[(]{{0,3}}{_SENT_FROM}(?:\s?[<(\[]?https?://\S{{1,200}})?[\s*_>\])]{{0,3}}$",
         rest_too=False,
     ),
-    _rule("warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),
+    _rule("outside-warning", "warning", "a mail gateway's warning", _OUTSIDE, rest_too=False),
     _rule(
+        "outside-mark",
         "warning",
         "a mail gateway's mark",
         r"\s*\[?(?:external|extern|externe)(?: e-?mail| sender)?\]?[:!]?\s*$",
         rest_too=False,
     ),
-    _rule("disclaimer", "a legal notice", rf"\W*{_DISCLAIMER}", rest_too=True),
+    _rule("legal-notice", "disclaimer", "a legal notice", rf"\W*{_DISCLAIMER}", rest_too=True),
     _rule(
+        "closing-formula",
         "closing",
         "a closing formula; the name and the rest of a signature follow",
         rf"\s*{_CLOSING}\s*(?:[,.!，。]|\s)*$",
@@ -301,24 +364,41 @@ NEEDS_TEXT_BEFORE = frozenset({"closing", "disclaimer"})
 
 # "On … wrote:". The verb, or an address followed by a colon together with a date, tells.
 WROTE = re.compile(
-    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|écrit|escribió|escribio|escribe|ha scritto|scrisse"
+    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|ha escrit|écrit|escribió|escribio|escribe"
+    r"|ha scritto|scrisse"
     r"|escreveu|schreef|geschreven|napisał(?:a|\(a\))?|pisze|skrev|kirjoitti|napsal(?:a|\(a\))?|píše"
-    r"|написал(?:а|\(а\))?|пишет|пише|написав|написала|yazdı|a scris|írta)\b"
-    r"|写道|寫道|写到|のメール|さんは書きました|作成|작성|썼습니다|씀",
+    r"|написал(?:а|\(а\))?|пишет|пише|написав|написала|yazdı|a scris|írta|napisana przez)\b"
+    r"|写道|寫道|写到|のメール|のメッセージ|さんは書きました|作成|작성|썼습니다|씀|쓴 글",
     re.I,
 )
 ATTRIBUTION_STARTS = re.compile(
-    r"\W{0,3}(?:on|at|am|le|el|il|em|no dia|op|w dniu|dnia|den|dne|på|kl|da|se|в|у|date|mon|tue|wed|thu|fri"
+    r"\W{0,3}(?:on|at|am|le|el|il|em|às|no dia|op|w dniu|dnia|den|dne|på|kl|da|se|в|у|在|date"
+    r"|mon|tue|wed|thu|fri|man|tir|ons|tor|tors|fre|lør|søn|mån|tis|lör|sön"
     r"|sat|sun|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|mié|jue|vie|sáb|dom|gio|sab|seg|ter|qua|qui"
     r"|sex|ma|wo|za|zo|pon|wt|śr|czw|pt|ti|ke|to|pe|la|su|po|út|st|čt|pá|so|ne|пн|вт|ср|чт|пт|сб|вс|нд)\b"
-    r"[.,]?\s|\W{0,3}\d{1,4}\s?[-./年년]\s?\d|\W{0,3}\d{1,2} \w{3,12}",
+    r"[.,]{0,2}\s|\W{0,3}\d{1,4}\s?[-./年년]\s?\d|\W{0,3}\d{1,2}\.? \w{3,12}",
     re.I,
 )
 
 # Outlook's header block: label by kind. Three kinds in a few lines, or from and date, make a block.
 _LABELS: dict[str, tuple[str, ...]] = {
     "from": (
-        *("from", "von", "de", "da", "van", "od", "fra", "från", "lähettäjä", "от", "від", "发件人"),
+        *(
+            "보낸사람",
+            "보낸이",
+            "from",
+            "von",
+            "de",
+            "da",
+            "van",
+            "od",
+            "fra",
+            "från",
+            "lähettäjä",
+            "от",
+            "від",
+            "发件人",
+        ),
         *("寄件者", "差出人", "보낸 사람", "kimden", "gönderen", "expéditeur", "mittente", "remetente"),
     ),
     "date": (
@@ -337,10 +417,27 @@ _LABELS: dict[str, tuple[str, ...]] = {
             "tarih",
             "gönderme tarihi",
         ),
-        *("skickat den", "sendt den", "when"),
+        *("skickat den", "sendt den", "when", "message du", "보낸날짜", "發送時間", "发送日期"),
     ),
     "to": (
-        *("to", "an", "à", "a", "para", "aan", "do", "til", "till", "vastaanottaja", "komu", "кому"),
+        *(
+            "받는사람",
+            "받는이",
+            "pour",
+            "copie à",
+            "to",
+            "an",
+            "à",
+            "a",
+            "para",
+            "aan",
+            "do",
+            "til",
+            "till",
+            "vastaanottaja",
+            "komu",
+            "кому",
+        ),
         *(
             "收件人",
             "收件者",
@@ -355,9 +452,23 @@ _LABELS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "subject": (
-        *("subject", "betreff", "objet", "asunto", "oggetto", "assunto", "onderwerp", "temat", "emne"),
+        *(
+            "sujet",
+            "thema",
+            "subject",
+            "betreff",
+            "objet",
+            "asunto",
+            "oggetto",
+            "assunto",
+            "onderwerp",
+            "temat",
+            "emne",
+        ),
         *("ämne", "aihe", "předmět", "тема", "主题", "主旨", "件名", "제목", "konu"),
     ),
 }
 LABEL_KINDS = {label: kind for kind, labels in _LABELS.items() for label in labels}
-LABEL = re.compile(r"[\s*_>]{0,4}([^\W\d_][\w ]{0,18}?)\s?\*?\s?[:：]")
+LABEL = re.compile(r"[\s*_>]{0,12}([^\W\d_][\w ]{0,18}?)\s?\*?\s?[:：]")
+# A line of nothing but dashes; it belongs to what is cut below it.
+DASHES = re.compile(r"\s*(?:[-=–—]\s?){5,}\s*$")

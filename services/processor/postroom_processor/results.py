@@ -56,7 +56,7 @@ class Results:
 
 def _undelivered(failed: MailFailed | MailBounced) -> Update:
     """Mark the approver whose mail did not arrive: the id of that mail is `<approval>:ask:<position>`."""
-    approval_id, _, position = failed.send_id.partition(":ask:")
+    approval_id, _, position = failed.send_id.rpartition(":ask:")  # an id of a request may contain it as well
     return (
         update(approvers)
         .where(

@@ -32,8 +32,12 @@ def only_sender(mail: Mail) -> str | None:
     None for: no From or several, several mailboxes, groups, routes, quoted local parts, encoded
     words or comments inside the address, address literals, control characters, anything left over.
     """
-    values = mail.header_bytes("from")
-    if len(values) != 1 or not mail.headers_complete or len(values[0]) > _MAX_FIELD_BYTES:
+    return only_address(mail.header_bytes("from")) if mail.headers_complete else None
+
+
+def only_address(values: tuple[bytes, ...]) -> str | None:
+    """Return the address that the only one of the fields holds, strictly read; None in any doubt."""
+    if len(values) != 1 or len(values[0]) > _MAX_FIELD_BYTES:
         return None
     tokens = _tokens(values[0].decode("latin-1"))
     return None if tokens is None else _mailbox(tokens)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
 from postroom_processor import decision_words as words
+from postroom_processor import doubt_words as doubts
 from postroom_processor.letters import fold, has_hidden_characters, has_look_alikes, has_unread_script, signs
 from postroom_processor.reply_text import SIGNATURE_KINDS, OwnText
 
@@ -81,6 +82,24 @@ class _Reading:
     same: re.Pattern[str]
 
 
+Obstacle = Callable[[OwnText, str], str | None]
+Check = Callable[[_Reading, OwnText], bool]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What turns a text into an unclear one.
+
+    Attributes:
+        obstacles: Asked of the text before a decision is looked for; each answers with a reason code.
+        checks: Asked of the decision that was found, each with the code for its doubt, in the order of how
+            well they explain it.
+    """
+
+    obstacles: tuple[Obstacle, ...]
+    checks: tuple[tuple[str, Check], ...]
+
+
 @dataclass(frozen=True)
 class _Word:
     choice: str
@@ -91,52 +110,104 @@ class _Word:
 
 
 _UNDERSTOOD_CHARS = 200
+_MAX_CHARS = 20_000
+_GAP = re.compile(r"[ \t\n]{8,}")
 _ZERO_WIDTHS = " \t\u200b\u2060\ufeff"
 _WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _CJK = re.compile(f"[{_WORDY_SCRIPTS}]")
 _BEFORE = re.compile(r"[\s*_]*")
 _SENTENCE_END = re.compile(r"[.!?…](?=[\s)\"'*_]|$)|[。！？]|\n[ \t]*\n")
-_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+)[\s*_\"'(]*"
+_START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+|[-=]>\s*)[\s*_\"'(>]{0,40}"
 _QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
 _ELLIPSIS = re.compile(r"\.\.|…")
 _MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
 _POSTSCRIPT = re.compile(r"(?:^|\n)\s*p\.?\s?s\.?\b", re.I)
 
 
-def read_verdict(own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES) -> Verdict:
+def read_verdict(
+    own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES, rules: Rules | None = None
+) -> Verdict:
     """Find the decision in a person's own text, or say why there is none; never raises.
 
     Args:
         own: What the person wrote.
         choices: What the request offers. Words of many languages count for the default choices;
             for any others only the choice itself, letter case aside.
+        rules: What stops a decision, if not `RULES`; a test leaves one out to see that it is needed.
     """
-    text = unicodedata.normalize("NFC", own.text).strip()
+    return trace_verdict(own, choices, rules)[0]
+
+
+def trace_verdict(
+    own: OwnText, choices: tuple[str, ...] = DEFAULT_CHOICES, rules: Rules | None = None
+) -> tuple[Verdict, tuple[str, ...]]:
+    """As `read_verdict`, with the names of the rules that were asked; the last one made a verdict unclear."""
+    rules = rules or RULES
+    asked: list[str] = []
+    # A gap of any size means no more than a small one, and the rules below look at each of its blanks.
+    text = _GAP.sub(_small_gap, unicodedata.normalize("NFC", own.text).strip())
     understood = " ".join(text.split("\n", 1)[0].split())[:_UNDERSTOOD_CHARS]
-    reason = _unreadable(own, text)
-    if reason:
-        return Unclear(reason, understood)
+    for obstacle in rules.obstacles:
+        asked.append(_name(obstacle))
+        reason = obstacle(own, text)
+        if reason:
+            return Unclear(reason, understood), tuple(asked)
+    asked.append("decision_word")
     reading = _lead(text, choices)
     if isinstance(reading, str):
-        return Unclear(reading, understood)
-    for code, doubts in _CHECKS:
-        if doubts(reading, own):
-            return Unclear(code, understood)
-    return Decided(reading.choice, reading.comment)
+        return Unclear(reading, understood), tuple(asked)
+    for code, check in rules.checks:
+        asked.append(_name(check))
+        if check(reading, own):
+            return Unclear(code, understood), tuple(asked)
+    return Decided(reading.choice, reading.comment), tuple(asked)
 
 
-def _unreadable(own: OwnText, text: str) -> str | None:
-    if own.doubts:
-        return own.doubts[0]
-    if not text:
-        return "no-text"
+def _small_gap(gap: re.Match[str]) -> str:
+    return "\n\n" if "\n" in gap.group() else " "
+
+
+def _name(rule: Callable[..., object]) -> str:
+    return rule.__name__.strip("_")
+
+
+def stopping_words(text: str) -> tuple[tuple[str, str], ...]:
+    """The words in a text that may stop a decision, each with the code of its list, in order of the lists.
+
+    Whether one does depends on where it stands; this is for people who want to know why.
+    """
+    folded = _without_harmless(fold(text))
+    found = (
+        (code, " ".join(match.group().split()))
+        for code, pattern in (*_STOPPERS, ("dissent", _DISSENT))
+        for match in islice(pattern.finditer(folded), 20)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _doubted_before(own: OwnText, text: str) -> str | None:
+    """What made the cutting of quotes unsure, or said that text is hidden."""
+    return own.doubts[0] if own.doubts else None
+
+
+def _empty(own: OwnText, text: str) -> str | None:
+    return None if text else "no-text"
+
+
+def _too_long(own: OwnText, text: str) -> str | None:
+    """Nobody writes a decision of a book's length, and every rule below costs time by the length."""
+    return "text-too-long" if len(text) > _MAX_CHARS else None
+
+
+def _hides_characters(own: OwnText, text: str) -> str | None:
     first, *others = text.split("\n")
     # At the end of a line below, a zero width hides nothing; some clients leave one everywhere.
-    if has_hidden_characters("\n".join([first, *(line.strip(_ZERO_WIDTHS) for line in others)])):
-        return "hidden-characters"
-    if has_look_alikes(text):
-        return "look-alike-letters"
-    return None
+    seen = "\n".join([first, *(line.strip(_ZERO_WIDTHS) for line in others)])
+    return "hidden-characters" if has_hidden_characters(seen) else None
+
+
+def _looks_alike(own: OwnText, text: str) -> str | None:
+    return "look-alike-letters" if has_look_alikes(text) else None
 
 
 def _lead(text: str, choices: tuple[str, ...]) -> _Reading | str:
@@ -186,7 +257,9 @@ def _after_greeting(folded: str, offered: _Offered) -> int:
     position = 0
     for _ in range(2):
         match = _GREETING.match(folded, position)
-        if match is None or _is_more_than_a_name(match.group("name"), offered):
+        if match is None or _is_more_than_a_name(
+            match.group("name") or match.group("honoured") or "", offered
+        ):
             break
         position = match.end()
     return position
@@ -220,37 +293,43 @@ def _flat(table: words.Table) -> list[str]:
     return [phrase for phrases in table.values() for phrase in phrases]
 
 
-_HARMLESS = _one_of(words.HARMLESS)
+_HARMLESS = _one_of(doubts.HARMLESS)
 _STOPPERS = (
-    ("retraction", _one_of(_flat(words.RETRACTIONS))),
-    ("negation", _one_of(_flat(words.NEGATIONS))),
-    ("condition", _one_of(_flat(words.CONDITIONS))),
-    ("hedging", _one_of(_flat(words.HEDGES))),
+    ("retraction", _one_of(_flat(doubts.RETRACTIONS))),
+    ("negation", _one_of(_flat(doubts.NEGATIONS))),
+    ("condition", _one_of(_flat(doubts.CONDITIONS))),
+    ("hedging", _one_of(_flat(doubts.HEDGES))),
 )
 _RETRACTION, _NEGATION, _CONDITION, _HEDGE = (pattern for _, pattern in _STOPPERS)
+_FILLED = "(?:(?:" + "|".join(_bounded(phrase) for phrase in doubts.FILLERS) + r")[\s,.…!-]+){0,3}"
 _LEADING_STOPPER = re.compile(
     _START
+    + _FILLED
     + "(?:"
     + "|".join(
         _bounded(phrase)
-        for table in (words.NEGATIONS, words.CONDITIONS)
+        for table in (doubts.NEGATIONS, doubts.CONDITIONS)
         for phrase in _flat(table)
-        if not _CJK.search(phrase) and phrase not in words.NOT_LEADING
+        if not _CJK.search(phrase) and phrase not in doubts.NOT_LEADING
     )
     + "|"
-    + "|".join(_bounded(phrase) for phrase in words.LEADING_HEDGES)
+    + "|".join(_bounded(phrase) for phrase in doubts.LEADING_HEDGES)
     + ")"
 )
 _LEADING_NEARBY = re.compile(
-    _START + "(?:" + "|".join(_bounded(phrase) for phrase in words.NOT_LEADING) + ")"
+    _START + "(?:" + "|".join(_bounded(phrase) for phrase in doubts.NOT_LEADING) + ")"
 )
+_GREETINGS = "|".join(_bounded(phrase) for phrase in sorted(words.GREETINGS, key=len, reverse=True))
 _GREETING = re.compile(
-    rf"[\s*_]*(?:{'|'.join(_bounded(phrase) for phrase in words.GREETINGS)})"
-    r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
+    rf"[\s*_]*(?:(?:{_GREETINGS})"
+    r"(?P<name>(?:[ \t]+[^\W\d_][\w.'&-]*){0,3}(?:さん|様|님)?)"
+    rf"|(?P<honoured>[{_WORDY_SCRIPTS}]{{1,6}}(?:[ \t]?[{_WORDY_SCRIPTS}]{{1,4}})?"
+    r"(?:さん|様|殿|님|您好|你好)))"
+    r"[ \t]*(?:[,!.:;،，！。：-]+|\n|$)\s*"
 )
 _TAIL = "|".join(re.escape(phrase).replace(r"\ ", r"[ \t]+") for phrase in words.TAIL_WORDS)
 _MARK = (
-    r"[ \t]*(?:$|(?=\n)|[!！。]+(?!\?)|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
+    r"[ \t]*(?:$|(?=\n)|[!！。]+(?![?=])|\.(?!\.)(?=\s|$)|[,;:，；：、](?!\w)|[,，、；：]|(?<=[ \t])[-–—]+"
     r"|[-–—]+(?=\s)|(?<=[ \t])(?=\()|(?=[\u2600-\u27bf\U0001f000-\U0001faff]))"
 )
 
@@ -331,7 +410,7 @@ def _without_harmless(folded: str) -> str:
     return _HARMLESS.sub(" ", folded)
 
 
-# The checks, in the order of how well they explain a doubt.
+# The checks; `Rules` says in which order.
 
 
 def _questions(reading: _Reading, own: OwnText) -> bool:
@@ -347,7 +426,14 @@ def _names_another_choice(reading: _Reading, own: OwnText) -> bool:
 
 
 def _retracts(reading: _Reading, own: OwnText) -> bool:
-    return _RETRACTION.search(_without_harmless(reading.rest)) is not None
+    rest = _without_harmless(reading.rest)
+    if reading.refuses:
+        rest = _REASON.sub(" ", rest)
+    return _RETRACTION.search(rest) is not None
+
+
+def _dissents(reading: _Reading, own: OwnText) -> bool:
+    return not reading.refuses and _DISSENT.search(_without_harmless(reading.rest)) is not None
 
 
 def _says_more_than_yes(reading: _Reading, own: OwnText) -> bool:
@@ -378,11 +464,12 @@ def _negates(reading: _Reading, own: OwnText) -> bool:
 
 
 def _negates_later(reading: _Reading, own: OwnText) -> bool:
-    """Whether the choice is named again with a negation close before it."""
+    """Whether the choice is named again with a stopping word close before it."""
     rest = _without_harmless(reading.rest)
     return any(
-        _NEGATION.search(rest[max(0, match.start() - 30) : match.start()])
+        pattern.search(rest[max(0, match.start() - 30) : match.start()])
         for match in reading.same.finditer(rest)
+        for pattern in (_NEGATION, _CONDITION, _HEDGE)
     )
 
 
@@ -396,6 +483,54 @@ def _hedges(reading: _Reading, own: OwnText) -> bool:
     return pattern.search(reading.sentence) is not None
 
 
+def _mumbles(reading: _Reading, own: OwnText) -> bool:
+    """Whether a lone letter or a lone adverb is all that was written beside the decision."""
+    said = reading.sentence.strip(_AROUND_COMMENT)
+    if len(said) == 1:
+        return said.isalnum() and not _CJK.match(said)
+    return _ADVERB.fullmatch(said) is not None and said not in doubts.FRIENDLY_ADVERBS
+
+
+def _adds_a_doubt(reading: _Reading, own: OwnText) -> bool:
+    """Whether a short sentence further down doubts: "Not yet." A long one has a subject of its own."""
+    if reading.refuses:
+        return False
+    sentences = tuple(_sentences(_without_harmless(reading.rest)))
+    for number, sentence in enumerate(sentences):
+        if _NEARBY_SENTENCES < number < len(sentences) - _NEARBY_SENTENCES:
+            continue  # in the middle of a long comment words stand for other things
+        if _is_a_doubt(sentence):
+            return True
+    return False
+
+
+def _is_a_doubt(sentence: str) -> bool:
+    if any(
+        pattern.search(sentence) and _size(pattern.sub(" ", sentence)) <= _OTHER_WORDS
+        for _, pattern in _STOPPERS
+    ):
+        return True
+    if _size(sentence) <= _SHORT_QUESTION_WORDS and _QUESTION.search(sentence):
+        return True
+    return (
+        _BEFOREHAND.search(sentence) is not None
+        or _ALONE.fullmatch(sentence.strip(_AROUND_COMMENT)) is not None
+    )
+
+
+def _sentences(text: str) -> Iterator[str]:
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        yield text[start : end.end()].strip()
+        start = end.end()
+    yield text[start:].strip()
+
+
+def _size(sentence: str) -> int:
+    """How many words a sentence has; where no blanks are written, three letters make one."""
+    return len(sentence.split()) + len(_CJK.findall(sentence)) // 3
+
+
 def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
     if reading.refuses:
         return False
@@ -406,10 +541,10 @@ def _starts_with_a_stopper(reading: _Reading, own: OwnText) -> bool:
 
 
 def _jokes(reading: _Reading, own: OwnText) -> bool:
-    allowed = words.UNFRIENDLY_SIGNS if reading.refuses else words.FRIENDLY_SIGNS
+    allowed = doubts.UNFRIENDLY_SIGNS if reading.refuses else doubts.FRIENDLY_SIGNS
     if any(sign not in allowed for sign in signs(reading.sentence)):
         return True
-    opposite = words.FRIENDLY_SIGNS if reading.refuses else words.UNFRIENDLY_SIGNS
+    opposite = doubts.FRIENDLY_SIGNS if reading.refuses else doubts.UNFRIENDLY_SIGNS
     return bool(opposite.intersection(reading.rest)) or _JOKING.search(reading.sentence) is not None
 
 
@@ -432,33 +567,49 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     return False
 
 
-_CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *words.HARMLESS))
-_BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(words.FRIENDLY_SIGNS) + "\ufe0f"
+_CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLESS))
+_BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(doubts.FRIENDLY_SIGNS) + "\ufe0f"
 _NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")
-_HARD_CONDITION = _one_of(words.REJECTION_CONDITIONS)
-_HARD_HEDGE = _one_of(words.REJECTION_HEDGES)
+_DISSENT = _one_of(_flat(doubts.DISSENT))
+_REASON = re.compile(
+    rf"(?:{_one_of(doubts.DELAYS).pattern})(?=[ \t]+[^\W\d_])|{_one_of(doubts.REFUSALS).pattern}"
+)
+_HARD_CONDITION = _one_of(doubts.REJECTION_CONDITIONS)
+_HARD_HEDGE = _one_of(doubts.REJECTION_HEDGES)
 _OWN_LANGUAGE = {
     language: _one_of(phrases)
-    for languages, phrases in words.OWN_LANGUAGE_STOPPERS.items()
+    for languages, phrases in doubts.OWN_LANGUAGE_STOPPERS.items()
     for language in languages.split("/")
 }
-_JOKING = re.compile(words.JOKING)
+_AROUND_COMMENT = " \t\n,;:.!?-–—()*_'\"，；：。！、"
+_ADVERB = re.compile(doubts.ADVERB)
+_BEFOREHAND = re.compile(f"(?:{_one_of(doubts.BEFOREHAND).pattern})[\\s.!)。！]*$")
+_ALONE = _one_of(doubts.ALONE)
+_OTHER_WORDS = 2  # beside the doubting ones
+_SHORT_QUESTION_WORDS = 4
+_NEARBY_SENTENCES = 2
+_JOKING = re.compile(doubts.JOKING)
 _SIGNATURE_STOPPER = re.compile(
-    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(words.RETRACTIONS)) + ")"
+    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
     r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
 )
-_CHECKS: tuple[tuple[str, Callable[[_Reading, OwnText], bool]], ...] = (
+_OBSTACLES: tuple[Obstacle, ...] = (_doubted_before, _empty, _too_long, _hides_characters, _looks_alike)
+_CHECKS: tuple[tuple[str, Check], ...] = (
     ("question", _questions),
     ("both-words", _names_another_choice),
     ("retraction", _retracts),
+    ("dissent", _dissents),
     ("negation", _negates),
     ("negation", _negates_later),
     ("condition", _conditions),
     ("hedging", _hedges),
     ("hedging", _trails_off),
+    ("hedging", _mumbles),
     ("joking", _jokes),
     ("more-than-yes", _says_more_than_yes),
     ("unknown-language", _unread_script),
     ("condition", _starts_with_a_stopper),
+    ("addition", _adds_a_doubt),
     ("text-in-signature", _goes_on_in_signature),
 )
+RULES = Rules(_OBSTACLES, _CHECKS)

@@ -12,15 +12,27 @@ from email.utils import format_datetime
 from postroom.account import Account
 from postroom.addresses import with_tag
 from postroom.errors import Permanent
-from postroom.messages import ApprovalMail, HelpMail, MailSend, PlainMail, derive_id, utc_seconds
+from postroom.messages import (
+    ApprovalMail,
+    ConfirmMail,
+    HelpMail,
+    MailSend,
+    PlainMail,
+    derive_id,
+    utc_seconds,
+)
 from postroom_sender.header import Field, Mailbox, Text, Verbatim, header_block
 from postroom_sender.html import as_html, with_footer
-from postroom_sender.letter import Letter, approval_letter, help_letter
+from postroom_sender.letter import Letter, approval_letter, confirm_letter, help_letter, subject_tag
 from postroom_sender.mime import BOUNDARY_MARK, alternative, text_part
 from postroom_sender.text import as_text
 
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,400}@[!-;=?A-~]{1,400}>")
-_REQUEST_TITLE = "Decision needed: {}"
+_TITLES = {
+    "approval": "Decision needed: {}",
+    "help": "Re: Decision needed: {}",
+    "confirm": "Please confirm: {}",
+}
 _VERSION = Verbatim("MIME-Version", "1.0")
 _SILENCE = Verbatim("X-Auto-Response-Suppress", "All")
 
@@ -85,10 +97,12 @@ def _common(command: MailSend, account: Account) -> list[Field]:
 
 
 def _letter(
-    command: MailSend, content: ApprovalMail | HelpMail, account: Account
+    command: MailSend, content: ApprovalMail | HelpMail | ConfirmMail, account: Account
 ) -> tuple[list[Field], bytes]:
-    reply_address = with_tag(account.reply_address, content.reply_token)
-    title = _REQUEST_TITLE.format(content.subject)
+    reply_address = account.reply_address
+    if account.plus_addressing:
+        reply_address = with_tag(reply_address, content.reply_token)
+    title = f"{_TITLES[content.kind].format(content.subject)} {subject_tag(content.reply_token)}"
     about = {
         "reply_address": reply_address,
         "from_address": account.address,
@@ -99,9 +113,12 @@ def _letter(
         letter = approval_letter(content, **about)
         # RFC 3834, section 5: not itself an answer / an answer to one mail.
         head: list[Field] = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-generated")]
+    elif isinstance(content, ConfirmMail):
+        letter = confirm_letter(content, **about)
+        head = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-generated")]
     else:
         letter = help_letter(content, **about)
-        head = [Text("Subject", f"Re: {title}"), Verbatim("Auto-Submitted", "auto-replied")]
+        head = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-replied")]
         head += _thread(content.in_reply_to)
     head += [Mailbox("Reply-To", reply_address), _SILENCE]
     return head, _both(command, as_text(letter), as_html(letter))

@@ -73,7 +73,7 @@ _COLOURS = {
 
 def as_html(letter: Letter) -> str:
     """The letter as an HTML document: ASCII, so that no charset can spoil it, in lines that end in LF."""
-    words = tuple(choice.word for choice in letter.choices)
+    words = letter.words
 
     def sentence(text: str) -> str:
         return _sentence(text, words)

@@ -29,7 +29,7 @@ class Job:
     @property
     def may_repeat(self) -> bool:
         """Whether two copies do no harm: a request and its help mail are the same mail, and decide once."""
-        return self.command.content.kind in ("approval", "help")
+        return self.command.content.kind in ("approval", "help", "confirm")
 
 
 @dataclass(frozen=True)

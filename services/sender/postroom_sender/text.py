@@ -11,7 +11,7 @@ QUOTE = "> "
 
 def as_text(letter: Letter) -> str:
     """The letter as lines that end in LF."""
-    return guarded("\n".join(_lines(letter)) + "\n", tuple(choice.word for choice in letter.choices))
+    return guarded("\n".join(_lines(letter)) + "\n", letter.words)
 
 
 def _lines(letter: Letter) -> Iterator[str]:

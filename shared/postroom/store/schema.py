@@ -207,7 +207,23 @@ approvals = Table(
     Column("decided_at", Moment),
     Column("correlation_id", String(200), nullable=False),
     Column("traceparent", String(100)),
+    # Grows when the same id is asked again about something else, which happened at `changed_at`.
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("changed_at", Moment),
+    # `any`, `all` or the number of votes needed; and for which choices a comment is.
+    Column("rule", String(10), nullable=False, server_default="any"),
+    Column("comment_required", JSON, nullable=False, server_default="[]"),
+    # When to remind, and when to ask whom else (`postroom_processor.lifecycle.Plan`), and what was done.
+    Column("plan", JSON, nullable=False, server_default="{}"),
+    Column("reminders", Integer, nullable=False, server_default="0"),
+    Column("reminded_at", Moment),
+    Column("escalated_at", Moment),
+    # How well a reply must be proven (`postroom.proof_level`).
+    Column("proof", String(30), nullable=False, server_default="token+from"),
+    # The next of reminder, escalation and deadline.
+    Column("due_at", Moment),
     Index(None, "state", "deadline"),
+    Index(None, "state", "due_at"),
     Index(None, "requested_at"),
 )
 
@@ -221,6 +237,82 @@ approvers = Table(
     Column("token_ref", String(16), nullable=False, unique=True),
     Column("expires_at", Moment, nullable=False),
     Column("undelivered", Text),
+    # `first`, `escalated` or `delegate`; and whose place a delegate takes.
+    Column("role", String(10), nullable=False, server_default="first"),
+    Column("stands_for", String(320)),
+)
+
+# Processor: the votes, one at most of an approver or of the delegate (`seat`: of the approver) and round.
+approval_votes = Table(
+    "approval_votes",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("seat", String(320), primary_key=True),
+    Column("approver", String(320), nullable=False),
+    Column("choice", String(32), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("mail_id", String(36), nullable=False),
+    Column("voted_at", Moment, nullable=False),
+    UniqueConstraint("approval_id", "round", "approver"),
+)
+
+# Processor: the tokens of requests as they were before they were changed: replies to them decide nothing.
+former_tokens = Table(
+    "former_tokens",
+    metadata,
+    Column("token_ref", String(16), primary_key=True),
+    Column("approval_id", String(100), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("position", Integer, nullable=False),
+    # What the token was made for: of the content, and until when.
+    Column("content_hash", String(64), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("voided_at", Moment, nullable=False),
+    Index(None, "approval_id"),
+)
+
+# Processor: clear replies with too weak a proof, each until whoever reads the registered mailbox confirms it;
+# one question at most a request, approver and day (UTC).
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("token_ref", String(16), primary_key=True),
+    # The token that the reply bore, and the approver it was made for.
+    Column("asked_ref", String(16), nullable=False),
+    Column("approval_id", String(100), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("day", String(10), nullable=False),
+    # The registered address that was asked: the approver's, or a delegate's.
+    Column("voter", String(320), nullable=False),
+    Column("choice", String(32), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("mail_id", String(36), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    # Set when the answer came: `confirmed` or `contradicted`.
+    Column("answer", String(20)),
+    UniqueConstraint("approval_id", "address", "day"),
+)
+
+# Processor: what was recorded at each change of a request, chained and signed (`postroom.evidence.chain`).
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    # Of the event that told the change: it is recorded once.
+    Column("kind", String(40), nullable=False),
+    Column("event_sha256", String(64), nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    # The raw mail, compressed with zlib.
+    Column("mail", LargeBinary),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
+    Index(None, "recorded_at"),
 )
 
 # Processor: which approver got a help mail on which day (UTC), so that there is one at most.

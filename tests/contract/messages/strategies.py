@@ -18,6 +18,8 @@ from postroom.messages import (
     AccountTest,
     ApprovalQuery,
     ApprovalRequest,
+    AtLeast,
+    Escalation,
     MailReceived,
     MailSend,
     Message,
@@ -65,6 +67,13 @@ PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (ApprovalRequest, "approvers"): st.lists(ADDRESSES, min_size=1, max_size=5, unique_by=fold_case).map(
         tuple
     ),
+    # What must fit the other fields of a request.
+    (ApprovalRequest, "rule"): st.sampled_from(["any", "all", AtLeast(at_least=1)]),
+    (ApprovalRequest, "comment_required"): st.just(()),
+    (ApprovalRequest, "remind_every_s"): st.none(),
+    (ApprovalRequest, "delegates"): st.just({}),
+    (ApprovalRequest, "escalate"): st.none()
+    | st.integers(60, 86_400).map(lambda after_s: Escalation(after_s=after_s, to=("boss@up.example",))),
     (ApprovalRequest, "choices"): st.lists(CHOICES, min_size=2, max_size=5, unique_by=str.casefold).map(
         tuple
     ),

@@ -33,11 +33,17 @@ def test_a_request_is_accepted_and_pending(client: Client, new_id: str) -> None:
     assert (state.state, state.decision, state.choices) == ("pending", None, ("approve", "reject"))
 
 
-def test_an_identical_repeat_is_the_same_request_and_another_is_refused(client: Client, new_id: str) -> None:
+def test_an_identical_repeat_is_the_same_request_and_a_changed_one_is_asked_afresh(
+    client: Client, new_id: str
+) -> None:
     first = client.request(id=new_id, **ASKED)
     assert client.request(id=new_id, **ASKED) == first
+    assert client.request(id=new_id, **{**ASKED, "subject": "Another?"}).subject == "Another?"
+    assert client.state(new_id).round == 2
+    client.cancel(new_id)
+    client.wait(new_id, timeout_s=20)
     with pytest.raises(RequestRefused) as refused:
-        client.request(id=new_id, **{**ASKED, "subject": "Another?"})
+        client.request(id=new_id, **ASKED)
     assert refused.value.field == "id"
     assert [state.id for state in client.states().approvals].count(new_id) == 1
 

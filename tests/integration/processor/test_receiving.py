@@ -21,6 +21,7 @@ from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Ack, Delivery, RetryIn, Verdict
 from postroom.envelope import Envelope, Wire, decode, encode, envelop
 from postroom.errors import PostroomError
+from postroom.evidence.chain import SigningKeys
 from postroom.messages import (
     ApprovalCancel,
     ApprovalRequest,
@@ -38,12 +39,19 @@ from postroom.store.outbox import OutboxRelay
 from postroom.store.schema import approvals, mails, outbox, sends, windows
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
+from postroom_processor.evidence import Origin
+from postroom_processor.help_budget import MAX_IN_THREAD
+from postroom_processor.mail import Mail
 from postroom_processor.receiving import ReceivedMail
+from postroom_processor.recording import Recorder
+from postroom_processor.signatures import Signatures
+from postroom_processor.vouching import Check
 from tests.accounts import keep_accounts
 from tests.servers.process import free_port
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEYS = TokenKeys((TokenKey(1, b"k" * 32),))
+EVIDENCE_KEYS = SigningKeys([b"e" * 32])
 ACCOUNTS = """
 accounts:
   - name: release
@@ -60,6 +68,11 @@ accounts:
 """
 
 
+def no_signatures(_mail: Mail, _domain: str) -> Signatures:
+    """Stands in for the check that asks the DNS."""
+    return Signatures(())
+
+
 @dataclass
 class Bench:
     """The processor's handlers on their own store and broker, with a clock that the test moves."""
@@ -70,6 +83,7 @@ class Bench:
     now: datetime = NOW
     publishers: list[Publisher] = field(default_factory=list)
     uid: int = 0
+    check: Check = no_signatures
 
     def clock(self) -> datetime:
         return self.now
@@ -82,6 +96,9 @@ class Bench:
     def relay(self) -> OutboxRelay:
         return OutboxRelay(self.store, self.publisher(), "processor", self.clock)
 
+    def recorder(self) -> Recorder:
+        return Recorder(Accounts(self.store), EVIDENCE_KEYS, Origin("0.1.0", "c0de"))
+
     def received_mail(self, broker_url: str = "") -> ReceivedMail:
         publisher = Publisher(broker_url or self.broker_url, name="test", timeout_s=0.5)
         self.publishers.append(publisher)
@@ -91,6 +108,8 @@ class Bench:
             relay=OutboxRelay(self.store, publisher, "processor", self.clock),
             accounts=Accounts(self.store),
             keys=KEYS,
+            recorder=self.recorder(),
+            check=self.check,
             shards=1,
             clock=self.clock,
         )
@@ -102,9 +121,13 @@ class Bench:
             publisher=self.publisher(),
             accounts=Accounts(self.store),
             keys=KEYS,
+            recorder=self.recorder(),
             shards=1,
             clock=self.clock,
         )
+
+    def deadlines(self) -> Deadlines:
+        return Deadlines(self.store, self.relay(), self.recorder(), KEYS, 1, self.clock)
 
     def command(self, message: Message, message_id: str | None = None) -> None:
         envelope = envelop(message, source="/test", now=self.now, message_id=message_id)
@@ -228,6 +251,27 @@ def test_one_help_mail_a_day_and_approver(bench: Bench) -> None:
     assert outcomes(bench) == Counter({"unclear": 3})
 
 
+def test_a_loop_gets_a_few_help_mails_and_then_only_a_reason(bench: Bench) -> None:
+    bench.request()
+    address = bench.reply_address()
+    handler = bench.received_mail()
+    for _ in range(5):
+        handler([bench.mail("Your request has been received by our system", to=address)])
+        bench.now += timedelta(days=1)
+    assert len(bench.sends()) == MAX_IN_THREAD
+    reasons = [row.reason for row in bench.rows(mails)]
+    assert sum("no help mail: 3 went about this request" in reason for reason in reasons) == 2
+
+
+def test_what_reads_like_an_absence_is_not_answered_and_says_so(bench: Bench) -> None:
+    bench.request()
+    bench.received_mail()([bench.mail("Ich bin bis Montag nicht im Büro.", to=bench.reply_address())])
+    assert bench.sends() == []
+    (row,) = bench.rows(mails)
+    assert row.outcome == "unclear"
+    assert "no help mail: it reads like an out-of-office reply" in row.reason
+
+
 def test_what_is_over_the_limit_waits_for_the_next_window(bench: Bench) -> None:
     handler = bench.received_mail()
     inbox = [bench.mail(f"Hello {number}", sender=f"p{number}@x.example") for number in range(5)]
@@ -301,13 +345,11 @@ def test_a_request_is_refused_with_the_field_named(
     assert bench.sends() == []
 
 
-def test_the_same_id_is_the_same_request_or_refused(bench: Bench) -> None:
+def test_the_same_id_is_the_same_request(bench: Bench) -> None:
     bench.request()
     assert [each.TYPE for each in _events(bench, bench.request)] == ["approval.requested"]
     again = _events(bench, lambda: bench.request(deadline=NOW + timedelta(days=3)))
     assert [each.TYPE for each in again] == ["approval.requested"]
-    (refused,) = _events(bench, lambda: bench.request(subject="Another release"))
-    assert (refused.TYPE, refused.field) == ("approval.refused", "id")  # type: ignore[attr-defined]
     assert len(bench.sends()) == 1
 
 
@@ -336,11 +378,11 @@ def test_a_cancelled_request_cannot_be_decided(bench: Bench) -> None:
 
 def test_overdue_requests_expire_once(bench: Bench) -> None:
     bench.request(deadline=NOW + timedelta(hours=1))
-    deadlines = Deadlines(bench.store, bench.relay(), 1, bench.clock)
-    assert deadlines.expire() is False
+    deadlines = bench.deadlines()
+    assert deadlines.tend() is False
     assert bench.rows(approvals)[0].state == "pending"
     bench.now += timedelta(hours=2)
-    events = _events(bench, lambda: (deadlines.expire(), deadlines.expire()))
+    events = _events(bench, lambda: (deadlines.tend(), deadlines.tend()))
     assert [each.TYPE for each in events] == ["approval.expired"]
     assert bench.rows(approvals)[0].state == "expired"
 

@@ -29,7 +29,7 @@ def test_the_accounts_files_shown_are_valid(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_shown_exist(page: str) -> None:
     text = (ROOT / page).read_text()
-    groups = "approvals|topology|accounts|config|secrets"
+    groups = "approvals|topology|accounts|config|secrets|evidence"
     shown = set(re.findall(rf"postroom ({groups}) ([a-z]+(?:-[a-z]+)?)", text))
     assert shown
     for group, name in shown:

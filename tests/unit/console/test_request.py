@@ -27,6 +27,16 @@ def test_without_an_id_one_is_made() -> None:
         ({"subject": "a\r\nBcc: eve@example.com"}, "subject", "one line"),
         ({"id": "a b"}, "id", "match"),
         ({"account": "No Such"}, "account", "match"),
+        ({"rule": "most"}, "rule", "any.*all"),
+        ({"rule": 2}, "rule", "2 votes are needed, of 1"),
+        ({"rule": 0}, "rule", "how many must agree"),
+        ({"rule": "0"}, "rule", "how many must agree"),
+        ({"comment_required": ["maybe"]}, "comment_required", "not one of the choices"),
+        ({"remind_after_s": [1]}, "remind_after_s.0", "greater than or equal to 60"),
+        ({"remind_after_s": [60], "remind_every_s": 60}, "remind_every_s", "not both"),
+        ({"delegates": {"bert@example.com": "dora@example.com"}}, "delegates", "not one of the approvers"),
+        ({"delegates": {"anna@example.com": "Anna@example.com"}}, "delegates", "listed twice"),
+        ({"escalate": {"after_s": 60, "to": ["anna@example.com"]}}, "escalate.to", "listed twice"),
     ],
 )
 def test_a_wrong_field_is_named_with_the_reason(changed: dict[str, Any], field: str, reason: str) -> None:

@@ -16,6 +16,7 @@ from postroom.reply_token import TokenClaim, TokenKey, TokenKeys, make_token, to
 from postroom_processor.decide import Facts, Outcome, TokenRecord, decide
 from postroom_processor.examine import examine
 from postroom_processor.limits import Window
+from postroom_processor.read_limits import LINE_BYTES
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEYS = TokenKeys((TokenKey(1, b"k" * 32),))
@@ -186,6 +187,12 @@ def test_a_reply_in_another_account_than_the_requests_is_held() -> None:
 def test_a_truncated_reply_is_held() -> None:
     outcome = outcome_of(mail("Approve", token=TOKEN), facts(record()), truncated=True)
     assert outcome.kind == "held"
+
+
+def test_a_reply_that_reaches_a_limit_of_reading_is_held() -> None:
+    content = mail("Approve\n" + "x" * (LINE_BYTES + 1), token=TOKEN)
+    outcome = outcome_of(content, facts(record()))
+    assert (outcome.kind, outcome.reason) == ("held", "it is not read: a line is too long")
 
 
 def test_the_second_reply_of_a_batch_finds_the_request_decided() -> None:

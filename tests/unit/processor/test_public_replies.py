@@ -21,6 +21,14 @@ DECISIONS = {
     "Reject\n\n": "reject",
     "Reject: too early\n\n": "reject",
 }
+# Bodies whose own text goes on below a decision in a way that leaves a doubt, with what is doubted.
+DOUBTED = {
+    "caution.txt": "a line of underscores hides a signature in which somebody laughs",
+    "caution2.txt": "I am not sure if it's a technical problem",
+    "email_21.txt": "more than 20 000 characters of its own",
+    "email_3_1.txt": "First reply: what has to come first is a condition",
+    "email_zimbra_free_fr.txt": "zero-width characters within its lines",
+}
 NO_DECISIONS = (
     "",
     "I do not approve this.\n\n",
@@ -41,10 +49,12 @@ def read(top: str, path: Path) -> str:
 
 @pytest.mark.parametrize("top", DECISIONS)
 def test_a_decision_on_top_is_understood(top: str) -> None:
-    counts = Counter(read(top, path) for path in BODIES)
+    found = {path: read(top, path) for path in BODIES}
+    counts = Counter(found.values())
     print(f"{top!r}: {len(BODIES)} bodies, {dict(counts)}")
-    assert counts[DECISIONS[top]] >= 0.97 * len(BODIES)
     assert counts["approve"] + counts["reject"] == counts[DECISIONS[top]]
+    not_understood = {path.name for path, choice in found.items() if choice != DECISIONS[top]}
+    assert not_understood <= DOUBTED.keys()
 
 
 @pytest.mark.parametrize("top", NO_DECISIONS)

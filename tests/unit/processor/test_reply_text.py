@@ -113,6 +113,91 @@ def test_html_that_hides_strikes_or_breaks_is_doubted(html: str, doubt: str) -> 
     assert isinstance(read_verdict(own), Unclear)
 
 
+@pytest.mark.parametrize(
+    "hides",
+    [
+        *(
+            "display:none",
+            "DISPLAY : NONE !important",
+            "disp/**/lay:none",
+            r"d\69 splay:none",
+            "mso-hide:all",
+        ),
+        *("visibility:hidden", "content-visibility:hidden", "font-size:0", "font-size:.5px", "font:0/0 a"),
+        *("color:#fff", "color:#fffffe", "color:#fefefe", "color:rgb(255 255 255)", "color:hsl(0,0%,100%)"),
+        *(
+            "color:rgb(100%,100%,100%)",
+            "color:snow",
+            "color:rgba(0,0,0,0)",
+            "color:#0000",
+            "color:transparent",
+        ),
+        *("background:#000;color:#000", "background-color:black;color:#111", "opacity:0", "opacity:.01"),
+        *("position:absolute;left:-9999px", "top:-5000px", "margin-left:-9999px", "text-indent:-999px"),
+        *("height:0;overflow:hidden", "width:0", "max-height:0px", "line-height:0", "zoom:0"),
+        *("clip:rect(0,0,0,0)", "clip-path: inset(100%)", "transform:scale(0)", "filter:opacity(0)"),
+        *("letter-spacing:-1em", "-webkit-text-fill-color:transparent", "x:" + "y" * 5000),
+    ],
+)
+def test_a_style_that_takes_a_text_out_of_sight_is_doubted(hides: str) -> None:
+    assert own_of_html(f'<p>Well.</p><p style="{hides}">Approve</p>').doubts == ("hidden-text",)
+    sheet = f"<style><!-- @media all {{ div p.x, table .y {{ {hides} }} }} --></style>"
+    assert "hidden-text" in own_of_html(f'{sheet}<p>Well.</p><p class="z y">Approve</p>').doubts
+
+
+@pytest.mark.parametrize(
+    ("html", "doubt"),
+    [
+        ('<p aria-hidden="true">Approve</p>', "hidden-text"),
+        ("<details><summary>More</summary>Approve</details>", "hidden-text"),
+        ("<dialog>Approve</dialog>", "hidden-text"),
+        ("<template>Approve</template>", "hidden-text"),
+        ("<object>Approve</object>", "hidden-text"),
+        ("<svg><text>Approve</text></svg>", "hidden-text"),
+        ("<iframe>Approve</iframe>Well", "hidden-text"),
+        ("<textarea>Approve</textarea>", "hidden-text"),
+        ('<input value="I do not">Approve', "hidden-text"),
+        ("<!--[if mso]>I do not<![endif]-->Approve", "hidden-text"),
+        ("<!--[if gte mso 9]><p>I do not</p><![endif]-->Approve", "hidden-text"),
+        ('<style>p::before {content: "I do not "}</style><p>Approve</p>', "hidden-text"),
+        ("<style>* {display: none}</style><p>Approve</p>", "hidden-text"),
+        ("<style>#z {color: white}</style><p id=z>Approve</p>", "hidden-text"),
+        ("<body text=white>Approve</body>", "hidden-text"),
+        ("<table bgcolor=black><td>Approve</td></table>", "hidden-text"),
+        ("<style>p {text-decoration: line-through}</style><p>Approve</p>", "struck-out-text"),
+        ('<bdo dir="rtl">evorppA</bdo>', "reordered-text"),
+        ('<p style="unicode-bidi:bidi-override;direction:rtl">evorppA</p>', "reordered-text"),
+        ("<strike>Approve</strike>", "struck-out-text"),
+        ('<p style="text-decoration:/**/line-through">Approve</p>', "struck-out-text"),
+    ],
+)
+def test_markup_that_shows_something_else_than_it_says_is_doubted(html: str, doubt: str) -> None:
+    own = own_of_html(html)
+    assert doubt in own.doubts
+    assert isinstance(read_verdict(own), Unclear)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p style="color:#1f497d;font-size:11.0pt;font-family:Calibri">Approve</p>',
+        '<p style="background:white;color:black;line-height:1.5;margin:0 0 0 -2px">Approve</p>',
+        '<p style="font-size:10pt;border-color:white;border-width:0">Approve</p>',
+        '<div style="background:#1e1e1e;color:white">Approve</div>',
+        "<style>a:link {color:blue} .hide {display:none} p {margin:0; width:auto}</style><p>Approve</p>",
+        "<!--[if gte mso 9]><xml><o:x v:ext='edit'>1</o:x></xml><![endif]-->Approve",
+        "<!--[if !mso]><style>v\\:* {behavior:url(#default#VML);}</style><![endif]-->Approve",
+        "<noscript>Approve</noscript>",
+        "<details open>Approve</details>",
+        '<img alt="our logo" src="cid:1">Approve',
+        '<p dir="rtl">Approve</p>',
+    ],
+)
+def test_markup_that_hides_nothing_is_not_doubted(html: str) -> None:
+    own = own_of_html(html)
+    assert (own.text, own.doubts) == ("Approve", ())
+
+
 def test_hidden_text_in_the_quoted_part_does_not_matter() -> None:
     own = own_of_html('Approve<blockquote><div style="display:none">preview</div>x</blockquote>')
     assert own.doubts == ()
@@ -131,6 +216,7 @@ def test_text_and_html_that_agree_are_read() -> None:
         ("Approve", "<p>I do not</p><p>Approve</p>"),
         ("Approve", ""),
         ("Approve", "<s>Approve</s>"),
+        (f"Approve\r\n\r\n{'fine ' * 100}", f"<p>Approve</p><p>{'fine ' * 100}</p><p>And no.</p>"),
     ],
 )
 def test_text_and_html_that_disagree_decide_nothing(text: str, html: str) -> None:
@@ -246,7 +332,12 @@ def test_any_html_is_read_without_an_error(html: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["<!--", "<a ", "<", "</a", "<!", "<?", "<a '", "<p>", "<pre>\n", "<script>", "&amp"]
+    "pattern",
+    [
+        *("<!--", "<a ", "<", "</a", "<!", "<?", "<a '", "<p>", "<pre>\n", "<script>", "&amp", "<style>"),
+        *("<style>/*", "<style>a{", "<style>left:-", "<style>}a,b{color:", "<!--[if <", "<style>.aaaa"),
+        *("<p style=' left:' ", "<p style='font: a a a'>", "<style>{;{;", "<style>::before{content:"),
+    ],
 )
 def test_hostile_html_is_read_in_linear_time(pattern: str) -> None:
     source = (pattern * 300_000)[:300_000]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from postroom.account import Account
-from postroom.messages import ApprovalMail, HelpMail, MailContent, MailSend, PlainMail
+from postroom.messages import ApprovalMail, ConfirmMail, HelpMail, MailContent, MailSend, PlainMail
 
 TOKEN = "pr" + "abcdefgh" * 5
 WRITTEN_AT = datetime(2025, 11, 22, 1, 2, 3, tzinfo=UTC)
@@ -43,6 +43,21 @@ def help_mail(**changes: Any) -> HelpMail:
         "in_reply_to": "<question@phone.example.net>",
     }
     return HelpMail.model_validate({**settings, **changes})
+
+
+def confirm_mail(**changes: Any) -> ConfirmMail:
+    """The question whether a reply was the approver's."""
+    settings: dict[str, Any] = {
+        "approval_id": "deploy-42",
+        "subject": "Deploy 4.2 to production",
+        "choice": "approve",
+        "choices": ("approve", "reject"),
+        "comment": "Go ahead.\nReject nothing.",
+        "sender": "boss@example.net",
+        "deadline": WRITTEN_AT + timedelta(days=1),
+        "reply_token": TOKEN,
+    }
+    return ConfirmMail.model_validate({**settings, **changes})
 
 
 def plain(**changes: Any) -> PlainMail:

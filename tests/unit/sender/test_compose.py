@@ -19,7 +19,7 @@ from postroom.errors import Permanent
 from postroom.messages import HelpMail, MailContent, MailSend, PlainMail
 from postroom_sender.compose import compose, message_id
 from postroom_sender.header import Mailbox, Text, Verbatim, header_block
-from tests.unit.sender.commands import TOKEN, account, approval, command, help_mail, plain
+from tests.unit.sender.commands import TOKEN, account, approval, command, confirm_mail, help_mail, plain
 
 REPLY_ADDRESS = f"releases+{TOKEN}@example.com"
 LINES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=200)
@@ -60,7 +60,7 @@ def test_an_approval_mail_has_the_headers_it_needs() -> None:
         "To": "boss@example.net",
         "Message-ID": message_id(command(), "releases@example.com"),
         "X-Postroom-Id": "deploy-42:ask:0",
-        "Subject": "Decision needed: Deploy 4.2 to production",
+        "Subject": f"Decision needed: Deploy 4.2 to production [{TOKEN}]",
         "Auto-Submitted": "auto-generated",
         "Reply-To": REPLY_ADDRESS,
         "X-Auto-Response-Suppress": "All",
@@ -97,7 +97,7 @@ def test_a_request_without_requester_and_deadline_leaves_their_lines_out() -> No
 
 def test_each_choice_has_a_link_that_prepares_the_reply() -> None:
     mail = parsed(command())
-    prepared = f"mailto:{REPLY_ADDRESS}?subject=Approve: Deploy 4.2 to production&body=approve"
+    prepared = f"mailto:{REPLY_ADDRESS}?subject=Approve: Deploy 4.2 to production [{TOKEN}]&body=approve"
     links = re.findall(r"mailto:\S+", part(mail, "plain"))
     hrefs = re.findall(r'href="([^"]+)"', part(mail, "html"))
     assert unquote(links[0]) == prepared
@@ -110,8 +110,39 @@ def test_a_help_mail_answers_the_unclear_reply() -> None:
     mail = parsed(command(help_mail()))
     assert mail["In-Reply-To"] == mail["References"] == "<question@phone.example.net>"
     assert mail["Auto-Submitted"] == "auto-replied"
-    assert mail["Subject"] == "Re: Decision needed: Deploy 4.2 to production"
+    assert mail["Subject"] == f"Re: Decision needed: Deploy 4.2 to production [{TOKEN}]"
     assert "> Well, perhaps, if Anna agrees" in part(mail, "plain").split("\n")
+
+
+@pytest.mark.parametrize("content", [approval(), help_mail(), confirm_mail()], ids=lambda each: each.kind)
+def test_each_letter_carries_the_token_in_every_carrier(content: MailContent) -> None:
+    mail = parsed(command(content))
+    assert f"+{TOKEN}@" in mail["Reply-To"]
+    assert mail["Message-ID"].startswith(f"<{TOKEN}.")
+    assert mail["Subject"].endswith(f" [{TOKEN}]")
+    assert f"Reference: {TOKEN}" in part(mail, "plain").split("\n")
+    assert f"Reference: {TOKEN}" in part(mail, "html")
+
+
+@pytest.mark.parametrize("content", [approval(), help_mail(), confirm_mail()], ids=lambda each: each.kind)
+def test_without_plus_addressing_the_reply_address_stays_as_it_is(content: MailContent) -> None:
+    mail = parsed(command(content), account(plus_addressing=False))
+    assert mail["Reply-To"] == "releases@example.com"
+    (link, *_) = re.findall(r"mailto:\S+", part(mail, "plain"))
+    assert unquote(link).startswith("mailto:releases@example.com?subject=Approve: ")
+    assert f"[{TOKEN}]&body=" in unquote(link)
+    assert mail["Message-ID"].startswith(f"<{TOKEN}.")
+
+
+def test_the_question_for_a_confirmation_offers_the_word_that_was_read_and_no_other() -> None:
+    mail = parsed(command(confirm_mail()))
+    text = part(mail, "plain")
+    assert mail["Subject"].startswith("Please confirm: Deploy 4.2")
+    assert "References" not in mail
+    assert "A reply came in that gives boss@example.net as its sender." in text.split("\n")
+    assert "> Reject nothing." in text.split("\n")
+    assert '    The word "approve"' in text.split("\n")
+    assert 'The word "reject"' not in text
 
 
 @pytest.mark.parametrize("stranger", ["", "no id", "<a b@c>", "<a@b> <c@d>", "<ä@b.example>", "<a@b\t>"])

@@ -19,7 +19,7 @@ from postroom_processor.mail import read_mail
 from postroom_processor.reply_text import cut_plain_text, own_text
 from postroom_processor.verdict import Decided, read_verdict
 from postroom_sender.compose import compose
-from tests.unit.sender.commands import account, approval, command, help_mail
+from tests.unit.sender.commands import account, approval, command, confirm_mail, help_mail
 
 CHOICES = [
     ("approve", "reject"),
@@ -52,6 +52,7 @@ def sends(choices: tuple[str, ...], trap: str) -> list[MailSend]:
     return [
         command(approval(choices=choices, subject=line, body=trap, requester=line)),
         command(help_mail(choices=choices, subject=line, understood=trap)),
+        command(confirm_mail(choice=choices[0], choices=choices, subject=line, comment=trap, sender=line)),
     ]
 
 
