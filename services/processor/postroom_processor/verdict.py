@@ -110,7 +110,7 @@ class _Word:
 
 
 _UNDERSTOOD_CHARS = 200
-_MAX_CHARS = 20_000
+_MAX_CHARS = 8_000
 _GAP = re.compile(r"[ \t\n]{8,}")
 _ZERO_WIDTHS = " \t\u200b\u2060\ufeff"
 _WORDY_SCRIPTS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
