@@ -127,9 +127,9 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
         shards=settings.shards,
     )
 
-    def receive(shard: int) -> tuple[Consumer, command.Commands]:
-        handler = command.Commands(commanding)
-        return _consumer(settings, store, shard, handler), handler
+    def receive(lease: Lease) -> tuple[Consumer, command.Commands]:
+        handler = command.Commands(commanding, lease)
+        return _consumer(settings, store, lease.shard, handler), handler
 
     receptions = Receptions(leases.held, receive)
 

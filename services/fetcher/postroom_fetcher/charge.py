@@ -50,7 +50,8 @@ class Charge:
 
         Never asks to be called again at once. Raises Transient.
         """
-        state = self._accounts.all(), frozenset(self._held())
+        held = self._held()
+        state = self._accounts.all(), frozenset(held)
         if state == self._told[0] and time.monotonic() - self._told[1] < TELL_AGAIN_S:
             return False
         mine = self._mine()
@@ -58,8 +59,9 @@ class Charge:
         self._board.keep(boxes)
         self._board.clear({account.name for account in mine} - boxes)
         for account in mine:
-            if account.name in boxes and not account.enabled:
-                self._board.report(account.name, disabled(account.name))
+            lease = held.get(shard_of(account.name, self._shards))
+            if lease is not None and account.name in boxes and not account.enabled:
+                self._board.report(account.name, disabled(account.name), lease)
         self._warn({account.name: len(account.warnings()) for account in mine})
         self._told = (state, time.monotonic())
         return False

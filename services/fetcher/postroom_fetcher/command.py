@@ -37,6 +37,7 @@ from postroom.spool import Spool
 from postroom_fetcher.desk import Desk
 from postroom_fetcher.fault import Refused
 from postroom_fetcher.intake import Publish
+from postroom_fetcher.lease import Fenced, Lease
 from postroom_fetcher.mail import SOURCE
 from postroom_fetcher.mailbox import Effect, Past, act, has_message_id, into_folder, removes
 from postroom_fetcher.progress import Progress
@@ -47,6 +48,7 @@ from postroom_fetcher.trial import Trials
 logger = logging.getLogger(__name__)
 
 _FLAG = re.compile(r"\\?[A-Za-z0-9$_-]+")
+ANOTHERS_RETRY_S = 1.0
 MOVING = "moving"
 """In the ledger: a mail is copied, and will be deleted after that."""
 UNRECORDED_TRIES = 3
@@ -78,8 +80,9 @@ class Tools:
 class Commands:
     """The handler of one shard's command queue. One batch at a time."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, lease: Lease) -> None:
         self._tools = tools
+        self._lease = lease
         self._desks: dict[str, Desk] = {}
 
     def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
@@ -119,8 +122,12 @@ class Commands:
             reason = f"{command.TYPE} is not handled by this version of the fetcher"
             return [(delivery, DeadLetter(reason)) for delivery in step]
         try:
+            # Who has stood still may have lost the shard, whose commands are another's now.
+            self._tools.progress.must_hold(self._lease)
             outcomes = handler(self._tools, desk, account, step)
             self._publish(outcomes)
+        except Fenced as error:
+            return [(delivery, RetryIn(ANOTHERS_RETRY_S, str(error))) for delivery in step]
         except Exception as error:
             # Caught here, since other accounts have part in the batch.
             logger.warning(

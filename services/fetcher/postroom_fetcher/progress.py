@@ -162,6 +162,11 @@ class Progress:
                     before[sha256] = max(count, before.get(sha256, 0))
         return Counter({sha256: count - now[sha256] for sha256, count in before.items()})
 
+    def must_hold(self, lease: Lease) -> None:
+        """Raises Fenced unless the lease holds."""
+        with self._store.read() as connection:
+            check(connection, lease)
+
     def acted(self, mail_ids: Sequence[str], action: str) -> None:
         """Record what was done to mails on the server; those we never handed on are not in the ledger."""
         now = self._clock()

@@ -42,8 +42,8 @@ class _Reception:
         self.handler.close()
 
 
-Receive = Callable[[int], tuple[Loop, Closable]]
-"""Makes the consumer of a shard's commands, and what it hands them to."""
+Receive = Callable[[Lease], tuple[Loop, Closable]]
+"""Makes the consumer of the commands of a shard that is held, and what it hands them to."""
 
 
 class Receptions:
@@ -87,7 +87,7 @@ class Receptions:
                 raise RuntimeError(f"the consumer of shard {shard}'s commands ended by itself")
         for shard, lease in held.items():
             if shard not in self._running:
-                self._running[shard] = _Reception(lease, *self._receive(shard))
+                self._running[shard] = _Reception(lease, *self._receive(lease))
 
     def _end(self, shards: list[int]) -> None:
         for shard in shards:

@@ -17,6 +17,7 @@ from postroom.errors import Misconfigured, Transient
 from postroom.messages import AccountStatusChanged, derive_id
 from postroom.store import Store, account_status, outbox
 from postroom.store.account_status import DISABLED_CODE, Known, Report, settings_digest
+from postroom_fetcher.lease import Lease, check
 from postroom_fetcher.session import Connect, Session
 
 logger = logging.getLogger(__name__)
@@ -58,14 +59,19 @@ class StatusBoard:
         self._lock = threading.Lock()
         self._last: dict[str, tuple[Report, datetime]] = {}
 
-    def report(self, account: str, report: Report) -> None:
-        """Write the report. Raises Transient if the store does not answer."""
+    def report(self, account: str, report: Report, lease: Lease) -> None:
+        """Write the report, under the lease of the account's shard.
+
+        Raises:
+            Transient: The store does not answer.
+            Fenced: The lease is over; nothing was written.
+        """
         now = self._clock()
         if report.colour == "green":
             metrics.account_last_good.labels(account=account, side=SIDE).set(now.timestamp())
         if self._is_known(account, report, now):
             return
-        event = self._write(account, report, now)
+        event = self._write(account, report, lease, now)
         with self._lock:
             self._last[account] = (report, now)
         metrics.account_red.labels(account=account, side=SIDE).set(report.colour == "red")
@@ -121,8 +127,9 @@ class StatusBoard:
             last, written_at = self._last.get(account, (None, now))
         return last == report and now - written_at < WRITE_AGAIN_AFTER
 
-    def _write(self, account: str, report: Report, now: datetime) -> Outgoing | None:
+    def _write(self, account: str, report: Report, lease: Lease, now: datetime) -> Outgoing | None:
         with self._store.write() as connection:
+            check(connection, lease)
             event = account_status.record(connection, account, SIDE, report, now)
             if event is None:
                 return None

@@ -101,10 +101,7 @@ class Watch:
         try:
             rest = self._work() if self._may_try() else Rest(math.inf)
         except Fenced as error:
-            logger.warning("mailbox dropped", extra={"account": self.account.name, "error": str(error)})
-            self.close()
-            self._tools.lose(self.lease)
-            return self._rest_s(self._imap.interval_s)
+            return self._dropped(error)
         except InLine:
             return self._rest_s(self._imap.interval_s)
         except (Unavailable, Misconfigured) as error:
@@ -164,7 +161,7 @@ class Watch:
             self._refusals = known.report.failures
         if not known.stops(self._digest):
             return True
-        self._tools.board.report(self.account.name, known.report)
+        self._tools.board.report(self.account.name, known.report, self.lease)
         return False
 
     def _work(self) -> Rest:
@@ -175,7 +172,7 @@ class Watch:
         session = self._session
         if not self._retired:
             lacking = shortcoming(session, self.account) if session else ""
-            self._tools.board.report(self.account.name, green(self._digest, lacking))
+            self._tools.board.report(self.account.name, green(self._digest, lacking), self.lease)
         if session is None:
             return self._rest_s(0.0)
         if not more:
@@ -274,13 +271,22 @@ class Watch:
         )
         try:
             self._tell(report)
+        except Fenced as fenced:
+            return self._dropped(fenced)
         except PostroomError as held_up:
             return self._held_up(held_up)
         return Rest(math.inf) if stops else self._rest_s(back_off_s)
 
+    def _dropped(self, error: Fenced) -> Rest:
+        """The mailbox is another fetcher's now."""
+        logger.warning("mailbox dropped", extra={"account": self.account.name, "error": str(error)})
+        self.close()
+        self._tools.lose(self.lease)
+        return self._rest_s(self._imap.interval_s)
+
     def _tell(self, report: Report) -> None:
         try:
-            self._tools.board.report(self.account.name, report)
+            self._tools.board.report(self.account.name, report, self.lease)
         except PostroomError:
             if waits_for_change(report.reason_code, report.failures):
                 self._owed = report

@@ -27,7 +27,7 @@ from postroom_fetcher.intake import Intake, Visit
 from postroom_fetcher.lease import Fenced, Leases
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.session import Session
-from postroom_fetcher.status import SERVICE, StatusBoard
+from postroom_fetcher.status import SERVICE, StatusBoard, green
 from postroom_fetcher.watch import Tools, Watch
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail
 from tests.servers.dovecot import Account, Dovecot
@@ -163,6 +163,23 @@ def test_a_server_without_idle_is_polled_at_the_interval(
     assert first.fileno is None
     assert second.until > first.until
     assert mailroom.wait_for_mails(1)
+
+
+def test_who_has_lost_a_shard_writes_no_status_and_carries_out_no_command(
+    mailroom: Mailroom, dovecot: Dovecot, dovecot_account: Account, publisher: Publisher
+) -> None:
+    mailroom.write_accounts(entry("team", dovecot, dovecot_account))
+    board = StatusBoard(mailroom.store, OutboxRelay(mailroom.store, publisher, SERVICE), SHARDS)
+    progress = Progress(mailroom.store)
+    with _leases(mailroom) as leases:
+        lease = leases.held()[shard_of("team", SHARDS)]
+        progress.must_hold(lease)
+        leases.release()
+        with pytest.raises(Fenced):
+            board.report("team", green("digest"), lease)
+        with pytest.raises(Fenced):
+            progress.must_hold(lease)
+    assert board.known("team") is None
 
 
 @contextmanager
