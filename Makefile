@@ -4,7 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
-TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/e2e tests/faults)
+# The longest ones first, so that none of the processes is left with them in the end.
+TEST_FOLDERS := $(wildcard tests/e2e tests/faults tests/integration tests/contract tests/unit)
 # More than there are cores: the tests mostly wait for servers. Each process has servers of its own.
 TEST_PROCESSES ?= 3
 UV ?= $(shell command -v uv)
