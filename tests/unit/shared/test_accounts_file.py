@@ -156,12 +156,12 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
 
 ALL_OF_ACCOUNT = (
     "address, after_processing, approvers, ca_file, confidential, dedicated, deny, enabled, footer, "
-    "from_name, imap, move_to, name, oauth, owner, readers, receive, reply_address, reply_to, send, smtp, "
-    "type, use_system_smtp, verify_certificate"
+    "from_name, imap, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, reply_address, "
+    "reply_to, send, smtp, type, use_system_smtp, verify_certificate"
 )
 ALL_OF_IMAP = (
-    "auth, count, folder, host, interval, max_connections, messages, password, port, security, sent_folder, "
-    "since, user, watch_sent"
+    "auth, authserv_id, count, folder, host, interval, max_connections, messages, password, port, security, "
+    "sent_folder, since, user, watch_sent"
 )
 URL = "must be a URL that begins with https:// (http:// on this machine only), without a user"
 REFERENCE = "a secret is given by reference: env:NAME, file:/path or stored"
