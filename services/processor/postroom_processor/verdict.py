@@ -121,7 +121,7 @@ _START = r"(?:^|\n|[.!?…。！？]\s*|[-–—]\s+|[-=]>\s*)[\s*_\"'(>]{0,40}"
 _QUESTION = re.compile(r"[?？؟⁇⁈⁉‽]")
 _ELLIPSIS = re.compile(r"\.\.|…")
 _MARKS_BEFORE_COMMENT = re.compile(r"\A[\s*_–—,;:.!，；：。！、-]+")
-_POSTSCRIPT = re.compile(r"(?:^|\n)\s*p\.?\s?s\.?\b", re.I)
+_POSTSCRIPT = re.compile(r"(?:^|\n)[ \t]*+p\.?\s?s\.?\b", re.I)
 
 
 def read_verdict(
@@ -589,9 +589,10 @@ _OTHER_WORDS = 2  # beside the doubting ones
 _SHORT_QUESTION_WORDS = 4
 _NEARBY_SENTENCES = 2
 _JOKING = re.compile(doubts.JOKING)
+# What a line begins with is taken once and not given back: a signature may be thousands of dashes long.
 _SIGNATURE_STOPPER = re.compile(
-    r"(?:^|\n)[\s*_-]*(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
-    r"|(?:^|\n)\s*(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
+    r"(?:^|\n)[ \t*_-]*+(?:" + "|".join(_bounded(phrase) for phrase in _flat(doubts.RETRACTIONS)) + ")"
+    r"|(?:^|\n)[ \t]*+(?:no|not|but|if|only|unless|nein|nicht|aber|non|mais|pero)(?!\w)(?! part)(?! you are)"
 )
 _OBSTACLES: tuple[Obstacle, ...] = (_doubted_before, _empty, _too_long, _hides_characters, _looks_alike)
 _CHECKS: tuple[tuple[str, Check], ...] = (
