@@ -22,7 +22,7 @@ demo: .venv/run.stamp ## Show one approval's round trip and end; exit code 0 if 
 	@$(call interruptible,$(BIN)/postroom demo)
 
 test: lint types ## Run all checks and all tests, on real servers
-	$(BIN)/pytest $(TEST_FOLDERS) -n $(TEST_PROCESSES) --dist loadfile --durations=15
+	$(BIN)/pytest $(TEST_FOLDERS) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=15
 
 unit: .venv/test.stamp ## Run the tests that need no server
 	$(BIN)/pytest tests/unit
