@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         "beyond it. 0: no limit.",
     )
     fetch_budget_bytes: Annotated[int, Field(ge=1024 * 1024)] = Field(
-        8 * 1024 * 1024,
+        4 * 1024 * 1024,
         description="Bytes of mail that a fetcher has in memory at once, of all mailboxes together.",
     )
     batch_size: Annotated[int, Field(ge=1, le=1000)] = Field(

@@ -27,7 +27,7 @@ from postroom_fetcher.turn import Looked, Turn
 
 __all__ = ["Intake", "Looked", "Publish", "Visit"]
 
-BUDGET_BYTES = 8 * 1024 * 1024
+BUDGET_BYTES = 4 * 1024 * 1024
 
 
 class Intake:
