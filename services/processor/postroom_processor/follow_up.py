@@ -178,6 +178,11 @@ def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datet
         content=content,
         written_at=now.replace(microsecond=0),
     )
+    return _ordered(send, handled, record, now)
+
+
+def _ordered(send: MailSend, handled: Handled, record: TokenRecord, now: datetime) -> Envelope[MailSend]:
+    """The order to send a mail that follows from a reply, as part of its request's journey."""
     return envelop(
         send,
         source=SOURCE,
@@ -224,15 +229,7 @@ def confirm_mail(
         content=content,
         written_at=now.replace(microsecond=0),
     )
-    return envelop(
-        send,
-        source=SOURCE,
-        now=now,
-        message_id=derive_id("mail.send", send.id),
-        cause=handled.envelope,
-        correlation_id=record.correlation_id,
-        traceparent=record.traceparent,
-    )
+    return _ordered(send, handled, record, now)
 
 
 def tidy_commands(handled: Iterable[Handled], now: datetime) -> list[Envelope[MailboxCommand]]:
