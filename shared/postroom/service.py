@@ -8,9 +8,11 @@ SIGINT stops taking work and finishes what is in hand; the second ends at once.
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -89,6 +91,11 @@ class Ticker:
             return False
         self.fault = ""
         return did_work
+
+
+def process_name() -> str:
+    """A name that no other process has, now or later: what it claims in the store is claimed under it."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def run_service(name: str, build: Build) -> int:

@@ -1,8 +1,5 @@
 """Wires the fetcher."""
 
-import os
-import socket
-import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +14,7 @@ from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
 from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
-from postroom.service import Loop, Parts, Ticker, run_service
+from postroom.service import Loop, Parts, Ticker, process_name, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
 from postroom.store import Store
@@ -61,7 +58,7 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
     store = Store(settings.store)
     stack.callback(store.close)
     check_schema(store)
-    holder = _holder()
+    holder = process_name()
     leases = Leases(store, settings.shards, holder)
     relay = OutboxRelay(store, _publisher(settings, stack, "status"), SERVICE)
     board = StatusBoard(store, relay, settings.shards)
@@ -148,10 +145,6 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
         "outbox": Ticker(relay.tend, SWEEP_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def _publisher(settings: Settings, stack: ExitStack, purpose: str) -> Publisher:

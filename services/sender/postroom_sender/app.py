@@ -1,8 +1,5 @@
 """Wires the sender."""
 
-import os
-import socket
-import uuid
 from contextlib import ExitStack
 
 from postroom import topology
@@ -14,7 +11,7 @@ from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
 from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
-from postroom.service import Loop, Parts, Ticker, run_service
+from postroom.service import Loop, Parts, Ticker, process_name, run_service
 from postroom.settings import Settings
 from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
@@ -52,7 +49,7 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     secrets = Secrets(store, box)
     accounts = Accounts(store, secrets)
     patience = patience or Patience()
-    credentials = Credentials(secrets, Tokens(store, box, secrets, _holder()))
+    credentials = Credentials(secrets, Tokens(store, box, secrets, process_name()))
     connections = Connections(credentials)
     stack.callback(connections.close)
     standings = Standings(utc_now, patience, recall_from(store))
@@ -93,7 +90,3 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
         "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
