@@ -1,0 +1,10 @@
+"""API tokens and the audit of what people did."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""

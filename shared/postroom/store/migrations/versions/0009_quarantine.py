@@ -1,0 +1,10 @@
+"""Mails that wait for a person."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
