@@ -420,3 +420,175 @@ oauth_grants = Table(
     # Why the provider does not want the grant any more; the account's owner has to sign in again.
     Column("rejected", Text),
 )
+
+# Access. Console: the API tokens of users; of the secret only the digest is kept. Revoked ones stay.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("user", String(63), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", String(63), nullable=False),
+    Column("expires_at", Moment),
+    # To the minute: not every use is a write.
+    Column("used_at", Moment),
+    Column("revoked_at", Moment),
+    Column("revoked_by", String(63)),
+    Index(None, "user"),
+)
+
+# Access. Console: what people did, each in the transaction of the deed. `account`: whose mail it was about.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(63), nullable=False),
+    # `shell`, `as` (said so at the shell), or the token's id.
+    Column("via", String(30), nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("account", String(63)),
+    Column("target", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    # How to undo it, if that can be done; and when it was.
+    Column("undo", JSON),
+    Column("undone_at", Moment),
+    Index(None, "account", "at"),
+    Index(None, "at"),
+)
+
+# Inbox
+
+# Console (what people do), and who records mail that goes out: the people an account exchanges mail with.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("name", String(200), nullable=False),
+    # `added` by a person, or `written`: the account wrote to them.
+    Column("origin", String(10), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "account", "created_at", "id"),
+)
+
+# The same: their addresses, in the form of `postroom.addresses.fold_case`.
+contact_addresses = Table(
+    "contact_addresses",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("contact_id", String(16), nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Index(None, "contact_id"),
+)
+
+# Processor (mail received), sender (mail of ours): the conversations. Whose contact it is with says the address
+# in `correspondent`, the first message's; `contact_id` only where a person paired it without an address.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("contact_id", String(16)),
+    Column("correspondent", String(320)),
+    Column("subject", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Index(None, "account", "last_at", "id"),
+    Index(None, "account", "correspondent"),
+)
+
+# Processor and sender: their messages (`postroom.inbox.entry.Entry`).
+conversation_messages = Table(
+    "conversation_messages",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("conversation_id", String(16), nullable=False),
+    Column("direction", String(3), nullable=False),
+    Column("author", String(320)),
+    Column("author_name", String(200), nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("preview", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    # Subject, people and text in the form of `postroom.inbox.entry.search_form`.
+    Column("searched", Text, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    # Of the mail on the server, and of what we sent.
+    Column("mail_id", String(36)),
+    Column("send_id", String(200)),
+    Column("hidden_at", Moment),
+    Index(None, "conversation_id", "at"),
+)
+
+# Processor and sender: what leads to a conversation, as hashes of account, kind and value (`placing`).
+conversation_keys = Table(
+    "conversation_keys",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("conversation_id", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "conversation_id"),
+)
+
+# Processor and sender: the raw mail of messages, compressed with zlib or as a reference into the spool.
+message_sources = Table(
+    "message_sources",
+    metadata,
+    Column("message_id", String(36), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("content", LargeBinary),
+    Column("dataref", String(80)),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "account", "at"),
+    Index(None, "dataref"),
+)
+
+# Policies. Console (commands, the action *block*): whose mail is denied. `account`: whose mail it is about,
+# empty for everybody's; `key`: the canonical form of the pattern (`postroom.deny`).
+deny_rules = Table(
+    "deny_rules",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("key", String(1000), primary_key=True),
+    Column("pattern", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("added_by", String(200), nullable=False),
+    Column("added_at", Moment, nullable=False),
+)
+
+# Policies. Processor: the mails that wait in the broker for room, in the order in which they go. `until`:
+# when they are looked at again; who is not heard of by `expires_at` keeps no place free.
+deferred_mails = Table(
+    "deferred_mails",
+    metadata,
+    Column("seq", _Key, primary_key=True, autoincrement=True),
+    Column("mail_id", String(36), nullable=False, unique=True),
+    Column("account", String(63), nullable=False),
+    # The canonical address of its sender; empty if it cannot be read.
+    Column("sender", String(320), nullable=False),
+    Column("deferred_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index(None, "account", "seq"),
+    Index(None, "expires_at"),
+)
+
+# Policies. Processor: how much a sender (`from:` and the canonical address) or an approver with a valid token
+# (`by:` and the address) has used in the window of an account that began at `started_at`.
+sender_windows = Table(
+    "sender_windows",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("sender", String(330), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("used", Integer, nullable=False),
+)
