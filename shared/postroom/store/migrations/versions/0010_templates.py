@@ -1,0 +1,10 @@
+"""Templates of mails, and the attachments that mails refer to."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""

@@ -1,0 +1,10 @@
+"""Rates, and what became of each recipient."""
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
