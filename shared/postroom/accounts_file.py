@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from yaml.reader import ReaderError
 
@@ -22,10 +22,13 @@ from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.errors import Misconfigured
 from postroom.fault import sentence
 from postroom.secret_reference import STORED, stored
+from postroom.sections import SECTIONS
+from postroom.user import User, called
+from postroom.webhook import Webhook
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _FieldPath = tuple[str | int, ...]
-_Model = TypeVar("_Model", Account, SystemSmtp)
+_ACCOUNT = TypeAdapter(Account)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,13 @@ class AccountsFileError(Misconfigured):
 
 @dataclass(frozen=True)
 class AccountsFile:
-    """What an accounts file says."""
+    """What an accounts file says; None: it has no such section."""
 
     accounts: tuple[Account, ...]
     system_smtp: SystemSmtp | None = None
+    users: tuple[User, ...] | None = None
+    deny: tuple[str, ...] | None = None
+    webhooks: tuple[Webhook, ...] | None = None
 
 
 def read_accounts(path: Path) -> AccountsFile:
@@ -82,19 +88,20 @@ def parse_accounts(content: bytes) -> tuple[AccountsFile, tuple[Fault, ...]]:
         return AccountsFile(()), (found.fault,)
     assert isinstance(document, dict)
     faults: list[Fault] = []
-    accounts = {
-        index: account
-        for index, entry in enumerate(entries)
-        if (account := _checked(Account, entry, ("accounts", index), lines, faults)) is not None
+    accounts = [
+        _checked(_ACCOUNT, entry, ("accounts", index), lines, faults) for index, entry in enumerate(entries)
+    ]
+    sections = {
+        name: _checked(adapter, named_secret(document[name]), (name,), lines, faults)
+        for name, adapter in SECTIONS.items()
+        if name in document
     }
-    system_smtp = None
-    if "system_smtp" in document:
-        section = named_secret(document["system_smtp"])
-        system_smtp = _checked(SystemSmtp, section, ("system_smtp",), lines, faults)
-    faults += _twice(entries, lines)
-    if not faults:
-        faults += _unfitting(accounts, system_smtp, lines)
-    return AccountsFile(tuple(accounts.values()), system_smtp), tuple(faults)
+    for section, key in _UNIQUE:
+        faults += _twice(section, key, document.get(section), lines)
+    if faults:
+        return AccountsFile(()), tuple(faults)
+    file = AccountsFile(tuple(accounts), **sections)
+    return file, tuple(_unfitting(file, lines))
 
 
 def named_secret(section: object) -> object:
@@ -105,11 +112,15 @@ def named_secret(section: object) -> object:
 
 
 def _checked(
-    model: type[_Model], value: object, path: _FieldPath, lines: Mapping[_FieldPath, int], faults: list[Fault]
-) -> _Model | None:
-    """The model of the value, or None with its faults added."""
+    kind: TypeAdapter[Any],
+    value: object,
+    path: _FieldPath,
+    lines: Mapping[_FieldPath, int],
+    faults: list[Fault],
+) -> Any:
+    """What the value says, or None with its faults added."""
     try:
-        return model.model_validate(value)
+        return kind.validate_python(value)
     except ValidationError as error:
         faults += [
             _fault(path, details, lines) for details in error.errors() if not _is_echo(details, path, lines)
@@ -117,15 +128,49 @@ def _checked(
     return None
 
 
-def _unfitting(
-    accounts: Mapping[int, Account], system: SystemSmtp | None, lines: Mapping[_FieldPath, int]
-) -> Iterator[Fault]:
-    """What does not go together between an account and the sections that are for all."""
-    for index, account in accounts.items():
-        wrong = unfitting(account, system)
+def _unfitting(file: AccountsFile, lines: Mapping[_FieldPath, int]) -> Iterator[Fault]:
+    """What does not go together between accounts and the sections that are for all."""
+    for path, wrong in (*_without_smtp(file), *_strangers(file), *_unknown_accounts(file)):
+        yield Fault(_line(path, lines), _written(path), wrong)
+
+
+def _without_smtp(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
+    for index, account in enumerate(file.accounts):
+        wrong = unfitting(account, file.system_smtp)
         if wrong:
-            path = ("accounts", index, "use_system_smtp")
-            yield Fault(lines[path], _written(path), wrong)
+            yield ("accounts", index, "use_system_smtp"), wrong
+
+
+def _strangers(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
+    """Owners and readers of whom no user is called so; without users they are names and no more."""
+    if not file.users:
+        return
+    known = _some([user.name for user in file.users])
+    for index, account in enumerate(file.accounts):
+        named: list[tuple[_FieldPath, str]] = [(("owner",), account.owner)] if account.owner else []
+        named += [(("readers", place), reader) for place, reader in enumerate(account.readers)]
+        for field, name in named:
+            if called(file.users, name) is None:
+                yield ("accounts", index, *field), f"must be the name or address of a user; users are {known}"
+
+
+def _unknown_accounts(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
+    names = {account.name for account in file.accounts}
+    for index, webhook in enumerate(file.webhooks or ()):
+        for place, name in enumerate(() if webhook.accounts == "all" else webhook.accounts):
+            if name not in names:
+                path = ("webhooks", index, "accounts", place)
+                yield path, "must be the name of an account in this file; or say accounts: all"
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _line(path: _FieldPath, lines: Mapping[_FieldPath, int]) -> int:
+    """The line of the field, or of what it is in."""
+    return next(lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in lines)
 
 
 def unfitting(account: Account, system: SystemSmtp | None) -> str | None:
@@ -245,10 +290,11 @@ def _mapping(node: yaml.MappingNode, path: _FieldPath, lines: dict[_FieldPath, i
 def _entries(document: object, lines: Mapping[_FieldPath, int]) -> list[object]:
     if not isinstance(document, dict):
         raise _FaultFound(1, "the file", "must have the key `accounts` with a list of accounts")
-    unknown = [key for key in document if key not in ("accounts", "system_smtp")]
+    allowed = sorted(("accounts", *SECTIONS))
+    unknown = [key for key in document if key not in allowed]
     if unknown:
         raise _FaultFound(
-            lines[(unknown[0],)], unknown[0], "is not a setting; allowed here: accounts, system_smtp"
+            lines[(unknown[0],)], unknown[0], f"is not a setting; allowed here: {', '.join(allowed)}"
         )
     entries = document.get("accounts")
     if not isinstance(entries, list) or not entries:
@@ -257,17 +303,22 @@ def _entries(document: object, lines: Mapping[_FieldPath, int]) -> list[object]:
     return entries
 
 
-def _twice(entries: Sequence[object], lines: Mapping[_FieldPath, int]) -> Iterator[Fault]:
+_UNIQUE = (("accounts", "name"), ("users", "name"), ("users", "address"), ("webhooks", "name"))
+
+
+def _twice(section: str, key: str, entries: object, lines: Mapping[_FieldPath, int]) -> Iterator[Fault]:
+    """Entries of a list with the same name or address."""
     first: dict[str, int] = {}
-    for index, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if not isinstance(name, str):
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        value = entry.get(key) if isinstance(entry, dict) else None
+        if not isinstance(value, str):
             continue
-        line = lines[("accounts", index, "name")]
-        if name in first:
-            where = f"line {first[name]}"
-            yield Fault(line, f"accounts[{index}].name", f"is the name of the account in {where} too")
-        first.setdefault(name, line)
+        path = (section, index, key)
+        if value.lower() in first:
+            of = section.removesuffix("s")
+            where = f"line {first[value.lower()]}"
+            yield Fault(lines[path], _written(path), f"is the {key} of the {of} in {where} too")
+        first.setdefault(value.lower(), lines[path])
 
 
 def _is_echo(details: ErrorDetails, prefix: _FieldPath, lines: Mapping[_FieldPath, int]) -> bool:
@@ -279,8 +330,7 @@ def _is_echo(details: ErrorDetails, prefix: _FieldPath, lines: Mapping[_FieldPat
 
 def _fault(prefix: _FieldPath, details: ErrorDetails, lines: Mapping[_FieldPath, int]) -> Fault:
     path = (*prefix, *details["loc"])
-    known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in lines)
-    return Fault(lines[known], _written(path), _sentence(details, path))
+    return Fault(_line(path, lines), _written(path), _sentence(details, path))
 
 
 _PATTERNS = {
@@ -294,6 +344,8 @@ def _sentence(details: ErrorDetails, path: _FieldPath) -> str:
     kind, field = details["type"], str(path[-1])
     if kind == "extra_forbidden":
         return f"is not a setting; allowed here: {', '.join(_allowed(path))}"
+    if kind == "string_pattern_mismatch" and (path[0], field) == ("users", "name"):
+        return "must be 1 to 63 of the characters a-z, 0-9, ., _ and -, and begin with a letter or digit"
     if kind == "string_pattern_mismatch" and field in _PATTERNS:
         return _PATTERNS[field]
     if kind == "value_error" and field in _ADDRESSES:
@@ -307,11 +359,13 @@ _SECTIONS: Mapping[str | int, type[BaseModel]] = {
     "smtp": Smtp,
     "oauth": OAuth,
     "system_smtp": SystemSmtp,
+    "users": User,
+    "webhooks": Webhook,
 }
 
 
 def _allowed(path: _FieldPath) -> list[str]:
-    model = _SECTIONS.get(path[-2], Account)
+    model = _SECTIONS.get(path[-2]) or _SECTIONS.get(path[0], Account)
     return sorted(field.alias or name for name, field in model.model_fields.items())
 
 

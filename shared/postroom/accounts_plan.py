@@ -1,6 +1,6 @@
 """What applying an accounts file would change, and the change itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -8,12 +8,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from postroom.account import Account
-from postroom.account_servers import SystemSmtp
 from postroom.accounts_file import AccountsFile
+from postroom.sections import SECTIONS, SectionName, settings
 from postroom.store import accounts as stored
+from postroom.store import tokens
 from postroom.store.accounts import Configuration, document
 
-SYSTEM_SMTP = "system_smtp"
+Kind = Literal["added", "changed", "removed", "left"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to an account, or to the section `system_smtp`. `left`: not in the file, and stays."""
+    """What happens to an account or to a section for all accounts. `left`: not in the file, and stays."""
 
     name: str
-    kind: Literal["added", "changed", "removed", "left"]
+    kind: Kind
     fields: tuple[FieldChange, ...] = ()
+    is_section: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """The accounts that change."""
         return tuple(
-            change.name for change in self.changes if change.kind != "left" and change.name != SYSTEM_SMTP
+            change.name for change in self.changes if change.kind != "left" and not change.is_section
         )
 
 
@@ -63,12 +65,16 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
         wanted: As they are to be.
         prune: Whether accounts that the file does not have are removed.
     """
-    changes = list(_of_section(current.system_smtp, wanted.system_smtp, prune=prune))
-    known = {*current.accounts, *current.broken} - {SYSTEM_SMTP}
+    changes = [
+        change
+        for name in SECTIONS
+        if (change := _of_section(name, current, getattr(wanted, name), prune=prune)) is not None
+    ]
+    known = {*current.accounts, *current.broken}
     for account in wanted.accounts:
         before = current.accounts.get(account.name)
         if before != account:
-            kind: Literal["added", "changed"] = "changed" if account.name in known else "added"
+            kind: Kind = "changed" if account.name in known else "added"
             changes.append(Change(account.name, kind, tuple(fields(before, account))))
     names = [account.name for account in wanted.accounts]
     rest = sorted(known - set(names))
@@ -82,23 +88,29 @@ def apply(connection: Connection, planned: Plan, now: datetime) -> int | None:
     """Make the changes in this transaction; returns the new revision, or None if there was nothing to do."""
     if planned.is_empty:
         return None
-    kinds = {change.name: change.kind for change in planned.changes}
+    kinds = {change.name: change.kind for change in planned.changes if not change.is_section}
     for account in planned.file.accounts:
         if account.name in kinds:
             stored.put(connection, account, now)
     stored.order(connection, [account.name for account in planned.file.accounts])
     for name, kind in kinds.items():
-        if kind == "removed" and name != SYSTEM_SMTP:
+        if kind == "removed":
             stored.remove(connection, name)
-    if kinds.get(SYSTEM_SMTP, "left") != "left":
-        stored.put_system_smtp(connection, planned.file.system_smtp, now)
+    for section in SECTIONS:
+        if any(each.is_section and each.name == section and each.kind != "left" for each in planned.changes):
+            stored.put_section(connection, section, getattr(planned.file, section), now)
+    # Somebody else may be called the same one day.
+    tokens.revoke_of_others(connection, {user.name for user in stored.read(connection).users}, now)
     return stored.bump(connection)
 
 
-def fields(before: Account | SystemSmtp | None, after: Account | SystemSmtp | None) -> Iterator[FieldChange]:
-    """The settings that differ."""
-    old = flat(document(before)) if before else {}
-    new = flat(document(after)) if after else {}
+def fields(before: Account | None, after: Account | None) -> Iterator[FieldChange]:
+    """The settings of an account that differ."""
+    return _differences(document(before) if before else {}, document(after) if after else {})
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
+    old, new = flat(before), flat(after)
     for field in (*new, *(each for each in old if each not in new)):
         if old.get(field) != new.get(field):
             yield FieldChange(field, old.get(field), new.get(field))
@@ -115,9 +127,15 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _of_section(before: SystemSmtp | None, after: SystemSmtp | None, *, prune: bool) -> Sequence[Change]:
-    if before == after:
-        return ()
-    if after is None:
-        return (Change(SYSTEM_SMTP, "removed" if prune else "left"),)
-    return (Change(SYSTEM_SMTP, "changed" if before else "added", tuple(fields(before, after))),)
+def _of_section(name: SectionName, current: Configuration, after: Any, *, prune: bool) -> Change | None:
+    """What happens to a section; in the file, an empty list is as good as pruning it."""
+    before = getattr(current, name)
+    is_there = bool(before) or name in current.broken_sections
+    if after:
+        if before == after:
+            return None
+        differences = tuple(_differences(settings(name, before), settings(name, after)))
+        return Change(name, "changed" if is_there else "added", differences, is_section=True)
+    if not is_there:
+        return None
+    return Change(name, "removed" if prune or after is not None else "left", is_section=True)

@@ -15,6 +15,8 @@ from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
 from postroom.store.engine import Store
 from postroom.subscription import Listening, subscribe
+from postroom.user import User
+from postroom.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +60,28 @@ class Accounts:
         """All accounts as they are in effect, in their order."""
         return tuple(self._by_name.values())
 
-    def refresh(self) -> bool:
-        """Look for changes; returns whether the accounts are other ones now. Raises Transient.
+    @property
+    def users(self) -> tuple[User, ...]:
+        """The people who may see mail; none: whoever is at the shell."""
+        return self._configuration.users
 
-        Without a change it takes one query, and a look at each file that has a secret.
+    @property
+    def deny(self) -> tuple[str, ...]:
+        """The addresses and domains of the accounts file whose mail is denied for every account."""
+        return self._configuration.deny
+
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """Where events are posted to, those that are switched off too."""
+        return self._configuration.webhooks
+
+    def refresh(self) -> bool:
+        """Look for changes; returns whether accounts, users, deny list or webhooks are other ones now.
+
+        Without a change it takes one query, and a look at each file that has a secret. Raises Transient.
         """
         with self._lock:
+            before = self._configuration
             with self._store.read() as connection:
                 is_new = stored.revision(connection) != self._configuration.revision
                 if is_new:
@@ -80,7 +98,7 @@ class Accounts:
                 for name, each in accounts.items()
             }
             # Replaced as a whole, so that readers need no lock.
-            changed = fresh != self._by_name
+            changed = fresh != self._by_name or _common(before) != _common(self._configuration)
             self._by_name = fresh
             if changed:
                 logger.info("accounts read again", extra={"accounts": len(fresh)})
@@ -89,6 +107,10 @@ class Accounts:
     def _complain(self) -> None:
         for name, why in self._configuration.broken.items():
             logger.error("an account's record is not understood", extra={"account": name, "error": why})
+        for section, why in self._configuration.broken_sections.items():
+            logger.error(
+                "a section for all accounts is not understood", extra={"section": section, "error": why}
+            )
 
     def _look_at_files(self) -> dict[str, _File]:
         """The files with secrets as they are now, before they are read."""
@@ -123,6 +145,10 @@ class Accounts:
         if self._secrets and signed_in:
             stamp = f"{stamp};{signed_in.isoformat()}"
         return stamp
+
+
+def _common(configuration: Configuration) -> tuple[object, ...]:
+    return configuration.users, configuration.deny, configuration.webhooks
 
 
 class AccountsLoop:

@@ -9,6 +9,7 @@ import yaml
 
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
+from postroom.sections import SECTIONS, written
 from postroom.settings import Settings, read_settings
 from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration, document
@@ -63,8 +64,9 @@ def export(names: tuple[str, ...]) -> None:
     if not wanted:
         raise Misconfigured("account", "there are no accounts to export yet; see `postroom apply`")
     told: dict[str, Any] = {"accounts": [document(account) for account in wanted]}
-    if configuration.system_smtp is not None and not names:
-        told["system_smtp"] = document(configuration.system_smtp)
+    if not names:
+        whole = {name: getattr(configuration, name) for name in SECTIONS}
+        told |= {name: written(name, value) for name, value in whole.items() if value}
     click.echo(yaml.dump(told, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100), nl=False)
 
 

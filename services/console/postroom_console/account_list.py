@@ -65,7 +65,7 @@ def rows_of(configuration: Configuration, found: Sequence[Mapping[str, Any]]) ->
     ]
     broken = [
         {"account": name, "side": "", **_BROKEN, "sentence": why, "warnings": [], "waits_for_change": True}
-        for name, why in configuration.broken.items()
+        for name, why in (*configuration.broken.items(), *configuration.broken_sections.items())
     ]
     return rows + broken
 

@@ -65,12 +65,14 @@ def _fields(change: Change, style: str) -> Iterator[Text]:
             continue
         told = Text.assemble((f"    {field.field}: ", style))
         if change.kind == "changed":
-            told.append(f"{_of(field.field, field.before)} → ")
-        yield told.append(_of(field.field, field.after))
+            told.append(f"{_of(change, field.field, field.before)} → ")
+        yield told.append(_of(change, field.field, field.after))
 
 
-def _of(field: str, value: Any) -> str:
+def _of(change: Change, field: str, value: Any) -> str:
     """Durations are kept in seconds."""
+    if value is None and change.is_section and change.name == "deny":
+        return "not denied"
     return f"{value}s" if field.endswith("interval") and isinstance(value, int) else shown(value)
 
 

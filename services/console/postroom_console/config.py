@@ -45,6 +45,7 @@ def print_reference(word: str | None) -> None:
         (f"Accounts file: {name or 'an account'}", f"{name}." if name else "", entries)
         for name, _, entries in reference.account_settings()
     ]
+    sections.append(("Accounts file: for all accounts", "", reference.DENY))
     shown = settings_table.shown(sections, word or "")
     if shown is None:
         raise Misconfigured("word", f"no setting has {word!r} in its name")

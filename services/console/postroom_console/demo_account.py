@@ -16,7 +16,9 @@ def has_others(settings: Settings) -> bool:
     """Whether the store of the settings, which has this version's schema, has real accounts."""
     with opened(settings) as store:
         configuration = read_configuration(store)
-    return bool(configuration.broken) or not all(map(is_demo, configuration.accounts.values()))
+    return bool(configuration.broken or configuration.broken_sections) or not all(
+        map(is_demo, configuration.accounts.values())
+    )
 
 
 def remove_demo(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """The accounts in the store: what `postroom apply` and `postroom accounts` write and the services read."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,13 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from postroom.account import Account
 from postroom.account_servers import SystemSmtp
 from postroom.fault import sentence
+from postroom.sections import SECTIONS, SectionName, written
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import account_status, accounts, oauth_grants, revisions, secrets, sections
+from postroom.user import User
+from postroom.webhook import Webhook
 
 _REVISION = "accounts"
-_SYSTEM_SMTP = "system_smtp"
 NEVER_SIGNED_IN = datetime(1970, 1, 1, tzinfo=UTC)
 """When an account signed in that gets tokens without."""
 
@@ -26,6 +28,7 @@ class Configuration:
     """All accounts by name, in their order, and what is for all of them.
 
     `broken`: accounts whose record this version does not understand, each with the reason.
+    `broken_sections`: the same of what is for all accounts.
     `signed_in`: when the owner of an account signed in last (OAuth 2).
     """
 
@@ -34,12 +37,16 @@ class Configuration:
     revision: int = 0
     broken: Mapping[str, str] = field(default_factory=dict)
     signed_in: Mapping[str, datetime] = field(default_factory=dict)
+    users: tuple[User, ...] = ()
+    deny: tuple[str, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    broken_sections: Mapping[SectionName, str] = field(default_factory=dict)
 
 
-def document(model: Account | SystemSmtp) -> dict[str, Any]:
-    """What is kept of an account or section: its settings, without those that have their default."""
-    written: dict[str, Any] = json.loads(model.model_dump_json(by_alias=True, exclude_defaults=True))
-    return written
+def document(account: Account) -> dict[str, Any]:
+    """What is kept of an account: its settings, without those that have their default."""
+    kept: dict[str, Any] = json.loads(account.model_dump_json(by_alias=True, exclude_defaults=True))
+    return kept
 
 
 def revision(connection: Connection) -> int:
@@ -74,14 +81,28 @@ def read(connection: Connection) -> Configuration:
             found[row.name] = Account.model_validate(row.document)
         except ValidationError as error:
             broken[row.name] = _explained(error)
-    section = connection.execute(select(sections.c.document).where(sections.c.name == _SYSTEM_SMTP)).scalar()
-    system_smtp = None
-    if section is not None:
-        try:
-            system_smtp = SystemSmtp.model_validate(section)
-        except ValidationError as error:
-            broken[_SYSTEM_SMTP] = _explained(error)
-    return Configuration(found, system_smtp, number, broken, _signed_in(connection))
+    broken_sections: dict[SectionName, str] = {}
+    whole = dict(_read_sections(connection, broken_sections))
+    return Configuration(
+        found,
+        revision=number,
+        broken=broken,
+        signed_in=_signed_in(connection),
+        broken_sections=broken_sections,
+        **whole,
+    )
+
+
+def _read_sections(
+    connection: Connection, broken: dict[SectionName, str]
+) -> Iterator[tuple[SectionName, Any]]:
+    found = {row.name: row.document for row in connection.execute(select(sections))}
+    for name, adapter in SECTIONS.items():
+        if name in found:
+            try:
+                yield name, adapter.validate_python(found[name])
+            except ValidationError as error:
+                broken[name] = _explained(error)
 
 
 def _signed_in(connection: Connection) -> dict[str, datetime]:
@@ -114,12 +135,12 @@ def order(connection: Connection, names: Sequence[str]) -> None:
     )
 
 
-def put_system_smtp(connection: Connection, section: SystemSmtp | None, now: datetime) -> None:
-    """Write the section; None removes it."""
-    if section is None:
-        connection.execute(delete(sections).where(sections.c.name == _SYSTEM_SMTP))
+def put_section(connection: Connection, name: SectionName, value: Any, now: datetime) -> None:
+    """Write what is for all accounts; None, or a list with nothing in it, removes it."""
+    if not value:
+        connection.execute(delete(sections).where(sections.c.name == name))
         return
-    row = {"name": _SYSTEM_SMTP, "document": document(section), "updated_at": now}
+    row = {"name": name, "document": written(name, value), "updated_at": now}
     upsert(connection, sections, [row], update=("document", "updated_at"))
 
 

@@ -27,7 +27,7 @@ from postroom.messages import ApprovalMail, MailSend, Message, PlainMail, SendEv
 from postroom.service import Parts
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
-from postroom.store.accounts import bump, put_system_smtp, read
+from postroom.store.accounts import bump, put_section, read
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
@@ -178,7 +178,7 @@ class Sendroom:
     def take_away_system_smtp(self) -> None:
         """Remove the section though an account needs it, as older versions could."""
         with self.store.write() as connection:
-            put_system_smtp(connection, None, utc_now())
+            put_section(connection, "system_smtp", None, utc_now())
             bump(connection)
 
     def wait_for_status(self, account: str, colour: str, timeout_s: float = 20) -> Any:

@@ -146,7 +146,7 @@ def test_an_account_may_use_the_systems_smtp_only_as_long_as_there_is_one(store:
     news = watched.get("news")
     assert news is not None and news.smtp is not None and news.smtp.host == "relay.example"
     with store.write() as connection:
-        stored.put_system_smtp(connection, None, NOW)
+        stored.put_section(connection, "system_smtp", None, NOW)
         stored.bump(connection)
     assert watched.refresh()
     news = watched.get("news")
