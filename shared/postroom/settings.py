@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     evidence_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="How long the evidence of ended requests is kept; default: for ever."
     )
+    api_token: SecretStr | None = Field(
+        None,
+        description="The API token of the user who acts on the command line; needed once the accounts file "
+        "has `users`.",
+    )
     shards: Annotated[int, Field(ge=1, le=256)] = Field(
         4, description="Into how many shards the accounts are divided; the same for all services, for ever."
     )

@@ -1,0 +1,76 @@
+"""Who may do what, and whose mail they see (pure).
+
+Two questions, always both: may somebody of this role do such a deed at all (`may`), and of which accounts
+(`accounts_of`). The role gives no access to mail: that is what `owner` and `readers` of an account say.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from postroom.account import Account
+from postroom.user import OPERATOR, User
+
+Deed = Literal["mail", "tokens", "deny", "webhooks", "dead", "accounts", "audit"]
+"""What is done. `deny`, `dead` and `audit`: of the whole system; of an account they are `mail`."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts. `role` operator: whoever is at the shell where there are no users; sees everything.
+
+    `via`: `shell`, `as` (a user by name, at a trusted shell) or the id of an API token.
+    """
+
+    name: str
+    role: Literal["operator", "admin", "agent"]
+    via: str
+    address: str = ""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether they see the mail of every account, those that are no more included."""
+        return self.role == "operator"
+
+
+_WHO: Mapping[Deed, tuple[str, ...]] = {
+    "mail": ("operator", "admin", "agent"),
+    "tokens": ("operator", "admin"),
+    "deny": ("operator", "admin"),
+    "webhooks": ("operator", "admin"),
+    "dead": ("operator", "admin"),
+    "accounts": ("operator", "admin"),
+    "audit": ("operator", "admin"),
+}
+
+
+def the_operator() -> Actor:
+    """Whoever is at the shell where there are no users."""
+    return Actor(OPERATOR, "operator", "shell")
+
+
+def user_as_actor(user: User, via: str) -> Actor:
+    """The user as somebody who acts."""
+    return Actor(user.name, user.role, via, user.address)
+
+
+def may(actor: Actor, deed: Deed) -> bool:
+    """Whether somebody of this role may do that at all."""
+    return actor.role in _WHO[deed]
+
+
+def accounts_of(actor: Actor, user: User | None, accounts: Iterable[Account]) -> frozenset[str]:
+    """The names of the accounts whose mail the actor sees: those that they own or read.
+
+    Args:
+        actor: Who.
+        user: The same as a user; None for the operator.
+        accounts: All there are. One whose record is not understood is nobody's but the operator's.
+    """
+    if actor.sees_all:
+        return frozenset(account.name for account in accounts)
+    if user is None:
+        return frozenset()
+    return frozenset(
+        account.name for account in accounts if any(map(user.is_called, (account.owner, *account.readers)))
+    )
