@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from postroom.account_oauth import PRESETS, AccountType, OAuth, Provider, provider
+from postroom.account_retention import Retention
 from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, SystemSmtp
-from postroom.account_values import AddressPatterns, Section, lines
+from postroom.account_values import AddressPatterns, DurationS, Section, lines
 from postroom.addresses import Address
 from postroom.messages import AccountName, Folder, Line, ShortLine, Text
 from postroom.proof_level import ProofLevel
@@ -83,6 +84,15 @@ class Account(Section):
     )
     approvers: AddressPatterns = Field(
         (), description="If any: the addresses and domains that requests may name as approvers."
+    )
+    thread_within_s: Annotated[DurationS, Field(ge=0, le=365 * 86_400)] = Field(
+        14 * 86_400,
+        alias="thread_within",
+        description="For how long after its last mail a conversation is joined by mail that refers to none "
+        "and has its subject and its correspondent: 0s to 365d.",
+    )
+    retention: Retention = Field(
+        default_factory=lambda: Retention.model_validate({}), description="How long its mail is kept."
     )
     # What the secrets behind the references are now, as far as it can be told apart without telling them: an
     # account whose password changed is another account to those who compare.

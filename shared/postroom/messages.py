@@ -468,9 +468,16 @@ class MailEvent(Event):
 
 
 class MailAccepted(MailEvent):
-    """A mail passed all checks and is no reply to a request."""
+    """A mail passed all checks and is no reply to a request.
+
+    `text`: what it says, 20,000 characters at most. Of confidential accounts subject and text stay empty.
+    """
 
     TYPE: ClassVar[str] = "mail.accepted"
+
+    conversation_id: QuotedLine = ""
+    subject: QuotedLine = ""
+    text: Quoted = ""
 
 
 class MailDenied(MailEvent):

@@ -8,6 +8,7 @@ from typing import Any
 
 from postroom.account import Account
 from postroom.envelope import Envelope, envelop
+from postroom.inbox.entry import Entry
 from postroom.messages import (
     ApprovalDecided,
     ApprovalEvent,
@@ -66,9 +67,17 @@ class Handled:
     is_helped: bool = False
 
 
-def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
-    """The event that tells the outcome."""
-    message = _event(handled, now)
+@dataclass(frozen=True)
+class Joined:
+    """The message that a mail became, and of which conversation."""
+
+    entry: Entry
+    conversation_id: str
+
+
+def event_of(handled: Handled, now: datetime, joined: Joined | None = None) -> Envelope[Any]:
+    """The event that tells the outcome. `joined`: what an accepted mail became."""
+    message = _event(handled, now, joined)
     record = handled.outcome.record
     return envelop(
         message,
@@ -81,7 +90,7 @@ def event_of(handled: Handled, now: datetime) -> Envelope[Any]:
     )
 
 
-def _event(handled: Handled, now: datetime) -> ApprovalEvent | MailEvent:
+def _event(handled: Handled, now: datetime, joined: Joined | None) -> ApprovalEvent | MailEvent:
     outcome, received = handled.outcome, handled.examined.received
     record, verdict = outcome.record, outcome.verdict
     if record and outcome.vote and isinstance(verdict, Decided):
@@ -112,7 +121,17 @@ def _event(handled: Handled, now: datetime) -> ApprovalEvent | MailEvent:
     }
     if outcome.until is not None:
         return MailDeferred(**common, until=outcome.until)
+    if outcome.kind == "accepted" and joined is not None:
+        return MailAccepted(**common, **_content(handled, joined))
     return _EVENTS[outcome.kind](**common)
+
+
+def _content(handled: Handled, joined: Joined) -> dict[str, str]:
+    """What an accepted mail says; nothing of a confidential account's (D9)."""
+    content = {"conversation_id": joined.conversation_id}
+    if handled.account.confidential:
+        return content
+    return {**content, "subject": joined.entry.subject, "text": joined.entry.text}
 
 
 def _voted(

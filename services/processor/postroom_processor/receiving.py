@@ -33,6 +33,7 @@ from postroom_processor.follow_up import (
     tidy_commands,
 )
 from postroom_processor.help_budget import refusal
+from postroom_processor.joining import join
 from postroom_processor.limits import Window
 from postroom_processor.recording import Recorder
 from postroom_processor.vouching import Check, vouched
@@ -144,9 +145,10 @@ class ReceivedMail:
         handled = _allot_help(connection, decided, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
+        joined = join(connection, handled, now)
         first_deferral = {delivery.envelope.id for delivery, _, _ in new.values() if delivery.attempt == 1}
         events = [
-            event_of(each, now)
+            event_of(each, now, joined.get(each.envelope.id))
             for each in handled
             if each.outcome.kind != "deferred" or each.envelope.id in first_deferral
         ]
