@@ -12,14 +12,14 @@ from postroom.store.accounts import Configuration
 from postroom_console.registry import broadcast, opened, read_configuration, the_account
 from postroom_console.secret_prompt import ask_secret
 
-SYSTEM_SMTP = "system_smtp"
+SYSTEM_SMTP, WEBHOOK = "system_smtp", "webhook."
 
 
 @click.command("set-secret")
 @click.argument("name")
 @click.argument("field", required=False)
 def set_secret(name: str, field: str | None) -> None:
-    """Store a secret of an account (or of system_smtp), encrypted; it takes effect at once.
+    """Store a secret of an account (or of system_smtp, or of webhook.NAME), encrypted, with effect at once.
 
     FIELD is smtp.password, imap.password or oauth.client_secret; by default the first that the account has as
     `stored`. The secret is asked for without echo, or is the one line of standard input, never an argument.
@@ -32,13 +32,23 @@ def set_secret(name: str, field: str | None) -> None:
         with store.write() as connection:
             secrets.write(connection, box, secret_name, value, utc_now())
             revision = stored.revision(connection)
-    unheard = broadcast(settings, [] if name == SYSTEM_SMTP else [name], revision)
+    unheard = broadcast(settings, [] if _is_for_all(name) else [name], revision)
     click.echo(f"{field} of {name} is stored")
     if unheard:
         click.echo(f"the services are not told, they will notice within seconds: {unheard}", err=True)
 
 
+def _is_for_all(name: str) -> bool:
+    return name == SYSTEM_SMTP or name.startswith(WEBHOOK)
+
+
 def _references(configuration: Configuration, name: str) -> dict[str, str]:
+    if name.startswith(WEBHOOK):
+        secrets_of = {each.name: each.secret for each in configuration.webhooks}
+        if (reference := secrets_of.get(name.removeprefix(WEBHOOK))) is None:
+            there = ", ".join(f"{WEBHOOK}{each}" for each in secrets_of) or "none"
+            raise Misconfigured("webhook", f"there is no {name}; there are {there}")
+        return {"secret": reference}
     if name != SYSTEM_SMTP:
         return the_account(configuration, name).secret_references()
     section = configuration.system_smtp

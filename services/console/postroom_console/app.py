@@ -7,6 +7,7 @@ import click
 from postroom_console.accounts import accounts
 from postroom_console.apply import apply
 from postroom_console.approvals import approvals
+from postroom_console.audit import audit
 from postroom_console.config import config
 from postroom_console.demo import demo
 from postroom_console.evidence import evidence
@@ -14,8 +15,10 @@ from postroom_console.faults import Group
 from postroom_console.secrets import secrets
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
+from postroom_console.tokens import tokens
 from postroom_console.topology import topology
 from postroom_console.up import up
+from postroom_console.users import users
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +32,21 @@ def main() -> None:
     logging.getLogger("postroom.broker").addHandler(logging.NullHandler())
 
 
-for command in (up, demo, approvals, evidence, apply, accounts, secrets, config, topology, migrate):
+for command in (
+    up,
+    demo,
+    approvals,
+    evidence,
+    apply,
+    accounts,
+    secrets,
+    users,
+    tokens,
+    audit,
+    config,
+    topology,
+    migrate,
+):
     main.add_command(command)
 for name in MODULES:
     main.add_command(service_command(name))

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from postroom.access import the_operator
 from postroom.accounts_file import (
     MAX_FILE_BYTES,
     AccountsFile,
@@ -14,6 +15,7 @@ from postroom.accounts_file import (
 from postroom.accounts_plan import Plan, apply, plan
 from postroom.clock import utc_now
 from postroom.settings import Settings
+from postroom.store import audit
 from postroom.store.engine import Store
 from postroom_console.registry import broadcast, changing, read_configuration
 
@@ -56,7 +58,14 @@ def carry_out(settings: Settings, store: Store, wanted: AccountsFile, *, prune: 
     """
     with changing(store) as (connection, current):
         planned = plan(current, wanted, prune=prune)
-        revision = apply(connection, planned, utc_now())
+        now = utc_now()
+        revision = apply(connection, planned, now)
+        if revision is not None:
+            detail = {
+                what: {each.name: each.kind for each in planned.changes if each.is_section is is_section}
+                for what, is_section in (("sections", True), ("accounts", False))
+            }
+            audit.record(connection, the_operator(), "apply", None, "accounts file", detail, now=now)
     if revision is None:
         return Applied(planned)
     return Applied(planned, revision, broadcast(settings, planned.names, revision))

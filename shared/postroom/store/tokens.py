@@ -8,10 +8,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -64,12 +64,15 @@ def proven(connection: Connection, text: str, now: datetime) -> Proven | None:
     match = _FORM.fullmatch(text.strip())
     if match is None:
         return None
-    row = connection.execute(select(api_tokens).where(api_tokens.c.id == match.group(1))).first()
-    if row is None or not hmac.compare_digest(row.sha256, _digest(match.group(2))):
+    query = select(api_tokens).where(api_tokens.c.id == match.group(1))
+    found = connection.execute(query).mappings().first()
+    row = dict(found) if found else None
+    if row is None or not hmac.compare_digest(row["sha256"], _digest(match.group(2))):
         return None
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    if state(row, now) != "valid":
         return None
-    return Proven(row.id, row.user, row.used_at is None or now - row.used_at >= _USED_PRECISION)
+    used_at = row["used_at"]
+    return Proven(row["id"], row["user"], used_at is None or now - used_at >= _USED_PRECISION)
 
 
 def note_use(connection: Connection, token_id: str, now: datetime) -> None:
@@ -84,6 +87,14 @@ def listed(connection: Connection, user: str | None = None) -> list[dict[str, An
     if user is not None:
         query = query.where(api_tokens.c.user == user)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def state(row: Mapping[str, Any], now: datetime) -> Literal["valid", "expired", "revoked"]:
+    """How a listed token stands."""
+    if row["revoked_at"] is not None:
+        return "revoked"
+    is_over = row["expires_at"] is not None and row["expires_at"] <= now
+    return "expired" if is_over else "valid"
 
 
 def revoke(connection: Connection, token_id: str, by: str, now: datetime) -> bool:
