@@ -41,7 +41,8 @@ _SILENCE = Verbatim("X-Auto-Response-Suppress", "All")
 class Composed:
     """A mail ready to be sent: its envelope (RFC 5321), its id with angle brackets, and its bytes.
 
-    `international` says that an address is not ASCII, so the server must have SMTPUTF8 (RFC 6531).
+    `international` says that an address is not ASCII, so the server must have SMTPUTF8 (RFC 6531). `subject`
+    and `text` are what the bytes say, as people read it.
     """
 
     sender: str
@@ -49,6 +50,8 @@ class Composed:
     message_id: str
     content: bytes
     international: bool
+    subject: str
+    text: str
 
 
 def compose(command: MailSend, account: Account) -> Composed:
@@ -59,9 +62,11 @@ def compose(command: MailSend, account: Account) -> Composed:
     """
     content = command.content
     if isinstance(content, PlainMail):
-        head, body = _plain(command, content, account)
+        head, body, text = _plain(command, content, account)
+        subject = content.subject
     else:
-        head, body = _letter(command, content, account)
+        head, body, text = _letter(command, content, account)
+        subject = _title(content)
     fields = [*_common(command, account), *head, _VERSION]
     return Composed(
         sender=account.address,
@@ -69,6 +74,8 @@ def compose(command: MailSend, account: Account) -> Composed:
         message_id=message_id(command, account.address),
         content=header_block(fields) + body,
         international=not "".join(_addresses(command, account)).isascii(),
+        subject=subject,
+        text=text,
     )
 
 
@@ -98,11 +105,11 @@ def _common(command: MailSend, account: Account) -> list[Field]:
 
 def _letter(
     command: MailSend, content: ApprovalMail | HelpMail | ConfirmMail, account: Account
-) -> tuple[list[Field], bytes]:
+) -> tuple[list[Field], bytes, str]:
     reply_address = account.reply_address
     if account.plus_addressing:
         reply_address = with_tag(reply_address, content.reply_token)
-    title = f"{_TITLES[content.kind].format(content.subject)} {subject_tag(content.reply_token)}"
+    title = f"{_title(content)} {subject_tag(content.reply_token)}"
     about = {
         "reply_address": reply_address,
         "from_address": account.address,
@@ -121,10 +128,15 @@ def _letter(
         head = [Text("Subject", title), Verbatim("Auto-Submitted", "auto-replied")]
         head += _thread(content.in_reply_to)
     head += [Mailbox("Reply-To", reply_address), _SILENCE]
-    return head, _both(command, as_text(letter), as_html(letter))
+    text = as_text(letter)
+    return head, _both(command, text, as_html(letter)), text
 
 
-def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes]:
+def _title(content: ApprovalMail | HelpMail | ConfirmMail) -> str:
+    return _TITLES[content.kind].format(content.subject)
+
+
+def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes, str]:
     head: list[Field] = [Text("Subject", content.subject), Verbatim("Auto-Submitted", "auto-generated")]
     head += _thread(content.in_reply_to)
     if account.reply_to is not None:
@@ -135,8 +147,8 @@ def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[lis
         text = f"{text.rstrip()}\n\n-- \n{footer}\n"
         html = with_footer(html, footer) if html is not None else None
     if html is None:
-        return head, text_part("plain", text)
-    return head, _both(command, text, html)
+        return head, text_part("plain", text), text
+    return head, _both(command, text, html), text
 
 
 def _thread(in_reply_to: str) -> list[Field]:

@@ -18,6 +18,7 @@ from postroom.store import Store, outbox
 from postroom_sender import ledger, standing
 from postroom_sender.finding import Finding
 from postroom_sender.job import Job, Task
+from postroom_sender.joining import join
 from postroom_sender.ledger import Claim, NewSend
 from postroom_sender.standing import Standing
 
@@ -41,9 +42,14 @@ class Recorder:
         self._untold: list[Outgoing] = []
 
     def claim(
-        self, jobs: Sequence[Job], end: Callable[[dict[str, Claim]], Sequence[Finding]]
+        self,
+        jobs: Sequence[Job],
+        end: Callable[[dict[str, Claim]], Sequence[Finding]],
+        tasks: Sequence[Task],
     ) -> tuple[dict[str, Claim], datetime]:
         """Claim the jobs, settle at once what `end` finds; how each was found, and the claim's mark.
+
+        Those of the `tasks` that are new join their conversations before anybody can answer them.
 
         Raises:
             Transient: the database is away; nothing has begun.
@@ -52,6 +58,7 @@ class Recorder:
         mails = [_new_send(job) for job in jobs]
         with self._store.write() as connection:
             claims = ledger.claim(connection, mails, now)
+            join(connection, [task for task in tasks if claims[task.job.send_id].before is None], now)
             told = self._settle(connection, end(claims), now)
         self._untold += told
         return claims, now

@@ -124,7 +124,8 @@ class Sending:
             ended.extend(filter(None, (self._end(each, claims[each.job.send_id]) for each in work)))
             return ended
 
-        claims, claimed_at = recorder.claim([each.job for each in work], end)
+        mails = [each for each in work if isinstance(each, Task)]
+        claims, claimed_at = recorder.claim([each.job for each in work], end, mails)
         recorder.tell()
         verdicts = {each.job.index: each.verdict for each in ended}
         for each in ended:

@@ -85,13 +85,15 @@ class Entry:
     @cached_property
     def strong_keys(self) -> tuple[str, ...]:
         """What leads to its conversation whatever the time, the surest first."""
-        found = [] if self.approval is None else [self._key("approval", *self.approval)]
-        return (*found, *(self._key("id", each) for each in self.references[:MAX_REFERENCES]))
+        return (*self._request_key, *(self._key("id", each) for each in self.references[:MAX_REFERENCES]))
 
     @cached_property
     def weak_keys(self) -> tuple[str, ...]:
-        """What leads to its conversation within a time: the subject with each of the correspondents."""
-        core = subject_core(self.subject)
+        """What leads to its conversation within a time: the subject with each of the correspondents.
+
+        Mails about a request have none: two requests of one name are two conversations.
+        """
+        core = subject_core(self.subject) if self.approval is None else ""
         if not core:
             return ()
         return tuple(self._key("subject", core, fold_case(each)) for each in self.correspondents)
@@ -100,8 +102,11 @@ class Entry:
     def own_keys(self) -> tuple[str, ...]:
         """The strong keys that lead to its conversation from now on."""
         ids = (*((self.message_id,) if self.message_id else ()), *self.references[:MAX_REMEMBERED])
-        found = [] if self.approval is None else [self._key("approval", *self.approval)]
-        return tuple(dict.fromkeys((*found, *(self._key("id", each) for each in ids))))
+        return tuple(dict.fromkeys((*self._request_key, *(self._key("id", each) for each in ids))))
+
+    @property
+    def _request_key(self) -> tuple[str, ...]:
+        return () if self.approval is None else (self._key("approval", *map(fold_case, self.approval)),)
 
     @property
     def preview(self) -> str:

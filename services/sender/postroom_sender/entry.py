@@ -1,0 +1,36 @@
+"""A mail of ours as a message of a conversation (pure)."""
+
+from postroom.inbox.entry import Entry, Source, clean, clean_line, correspondents_of, own_message_id
+from postroom.inbox.subject import MAX_CHARS, without_token
+from postroom.messages import PlainMail
+from postroom_sender.job import Task
+
+
+def entry_of(task: Task) -> Entry:
+    """The message that the mail is.
+
+    What a request was sent with proves who may decide, so neither its token nor its raw mail is kept.
+    """
+    command, account, mail = task.job.command, task.account, task.mail
+    content = command.content
+    is_plain = isinstance(content, PlainMail)
+    answered = getattr(content, "in_reply_to", "").strip().removeprefix("<").removesuffix(">")
+    return Entry(
+        id=own_message_id(account.name, mail.message_id, task.job.content_sha256 or ""),
+        account=account.name,
+        direction="out",
+        at=command.written_at,
+        author=account.address,
+        author_name=account.from_name,
+        correspondents=correspondents_of((command.recipient,), (account.address, account.reply_address)),
+        recipients=command.recipient,
+        subject=clean_line(mail.subject, MAX_CHARS),
+        text=clean(mail.text if is_plain else without_token(mail.text)).strip(),
+        outcome="send",
+        message_id=mail.message_id.strip("<>"),
+        references=(answered,) if answered else (),
+        approval=None if isinstance(content, PlainMail) else (content.approval_id, command.recipient),
+        send_id=command.id,
+        source=Source(len(mail.content), mail.content) if is_plain else None,
+        confidential=account.confidential,
+    )
