@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from postroom_processor.automatic import automatic_kind
+from postroom_processor.claimed_addresses import claimed_addresses
 from postroom_processor.mail import Mail, read_mail
 from postroom_processor.reply_text import own_text
-from postroom_processor.sender_address import all_addresses, only_sender
+from postroom_processor.sender_address import only_sender
 from tests.corpus import SHARED, cpython_mails, spam_assassin
 
 _FIRST = b"From: a@example.org\r\nContent-Type: text/html\r\n\r\n<p>Approve</p>\r\n"
@@ -41,7 +42,7 @@ def read_all_of(mail: Mail) -> None:
     _ = (mail.subject, mail.message_id, mail.references, mail.recipients, mail.problems)
     _ = (mail.text, mail.html, mail.content_types, mail.parts, mail.header_values("x"))
     only_sender(mail)
-    all_addresses(mail)
+    claimed_addresses(mail)
     automatic_kind(mail)
     own_text(mail)
 

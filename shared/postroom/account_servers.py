@@ -104,6 +104,11 @@ class Imap(Server):
     count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         30, description="How many mails are processed in an interval; the rest waits for the next."
     )
+    per_sender_count: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None,
+        description="How many mails of one sender are processed in an interval; more of them wait, and "
+        "take nobody else's room. Default: no such limit.",
+    )
 
 
 class Smtp(Server):

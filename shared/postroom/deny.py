@@ -157,7 +157,7 @@ def _label(label: str) -> str:
 
 @dataclass(frozen=True)
 class DenyList:
-    """Rules by what they cover: a look takes a step for each label of the domain, however many rules there are."""
+    """Rules by what they cover: a look takes a step for each label, however many rules there are."""
 
     by_key: dict[str, Rule] = field(default_factory=dict)
 
@@ -197,7 +197,12 @@ def first_covering(lists: Iterable[DenyList], addresses: Iterable[str]) -> Rule 
     return next((rule for rule in found if rule is not None), None)
 
 
-@lru_cache(maxsize=1_000)
-def list_from_file(patterns: tuple[str, ...], account: str | None) -> DenyList:
+def compile_patterns(patterns: Iterable[str], account: str | None) -> DenyList:
     """The list of an account (None: of all) as the accounts file has it."""
     return DenyList.of((canonical_pattern(each), Rule(each, account)) for each in patterns)
+
+
+@lru_cache(maxsize=100)
+def list_from_file(patterns: tuple[str, ...], account: str | None) -> DenyList:
+    """As `compile_patterns`; who asks for every mail keeps the list."""
+    return compile_patterns(patterns, account)

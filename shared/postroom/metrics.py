@@ -36,6 +36,12 @@ approvals = Counter(
 messages = Counter(
     "postroom_messages_total", "Messages by queue and verdict.", ["queue", "verdict"], registry=REGISTRY
 )
+mails_waiting = Gauge(
+    "postroom_mails_waiting",
+    "Mails that are over a limit of their account and wait in the broker; every processor says the same.",
+    ["account"],
+    registry=REGISTRY,
+)
 stage_duration = Histogram(
     "postroom_stage_seconds",
     "Time that one batch took in a stage.",

@@ -79,6 +79,20 @@ class Spool:
             raise Permanent(f"{reference} is damaged: its content has another hash")
         return content
 
+    def head(self, reference: str, size_bytes: int) -> bytes:
+        """The first bytes of a content, so many at most; whether it is damaged is not looked at.
+
+        Raises:
+            Permanent, Transient: as `get`.
+        """
+        try:
+            with self._path(_sha256_of(reference)).open("rb") as file:
+                return file.read(size_bytes)
+        except FileNotFoundError as error:
+            raise Permanent(f"{reference} is not in the spool {self._folder}") from error
+        except OSError as error:
+            raise self._unusable("read", error) from error
+
     @contextmanager
     def reading(self, reference: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         """The length in bytes of a content, and its parts in order: for contents too large for memory.

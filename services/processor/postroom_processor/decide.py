@@ -17,7 +17,7 @@ from postroom_processor.automatic import explained
 from postroom_processor.confirmation import FirstReply
 from postroom_processor.examine import Examined
 from postroom_processor.lifecycle import Count, Ending, State, Terms, Vote
-from postroom_processor.limits import Window
+from postroom_processor.limits import Line, Window, approver_key
 from postroom_processor.proof import weakness
 from postroom_processor.read_limits import REASONS
 from postroom_processor.sender_address import only_address
@@ -39,6 +39,7 @@ OutcomeKind = Literal[
 ]
 LEFT_ALONE: frozenset[OutcomeKind] = frozenset({"deferred", "held", "own", "quarantined", "sent"})
 """Outcomes after which the mail stays as it is: somebody has still to see it, or it is its owner's own."""
+_FREE: frozenset[OutcomeKind] = frozenset({"denied", "own", "sent"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Facts:
     """What is known besides the mail: the time, the keys, the records of the tokens, the account's window.
 
     `sent`: what Postroom sent, as Message-ID (with brackets) and hash of the body (`postroom.own_mail`).
+    `line`: who waits for room in the window; `mail_id`: under which the mail may be among them.
     """
 
     now: datetime
@@ -107,6 +109,8 @@ class Facts:
     records: Mapping[str, TokenRecord]
     window: Window
     sent: frozenset[tuple[str, str]] = frozenset()
+    line: Line = field(default_factory=Line)
+    mail_id: str = ""
 
     def voted(self, vote: Vote, record: TokenRecord, result: Count) -> "Facts":
         """The facts after a vote: later mails of the same batch see the request as it stands then."""
@@ -158,6 +162,12 @@ class Case:
     facts: Facts
     proven: TokenRecord | None
 
+    @property
+    def approver(self) -> str | None:
+        """Of a proven reply that needs no room of the account: under which its approver's are counted."""
+        key = approver_key(self.proven.claim.approver) if self.proven else None
+        return key if key and self.facts.line.has_reply_room(key) else None
+
 
 Rule = Callable[[Case], Outcome | None]
 
@@ -169,14 +179,26 @@ def decide(examined: Examined, facts: Facts, rules: tuple[Rule, ...] | None = No
     """
     case = Case(examined, facts, _proven(examined, facts))
     outcome = _answer(case, rules or RULES)
+    after = _counted(case, outcome)
     if outcome.vote and outcome.record and outcome.result:
-        return outcome, facts.voted(outcome.vote, outcome.record, outcome.result)
+        return outcome, after.voted(outcome.vote, outcome.record, outcome.result)
     if outcome.kind == "held" and outcome.record and outcome.verdict:
-        return outcome, facts.contradicted(outcome.record)
-    # A proven reply has an allowance of its own, a denied or automatic mail costs next to nothing.
-    if outcome.kind == "accepted" and case.proven is None:
-        return outcome, replace(facts, window=facts.window.taken())
-    return outcome, facts
+        return outcome, after.contradicted(outcome.record)
+    return outcome, after
+
+
+def _counted(case: Case, outcome: Outcome) -> Facts:
+    """The facts after what the mail took: of its approver's allowance, or of the account's room."""
+    facts, line = case.facts, case.facts.line
+    mail = facts.mail_id, case.examined.sender_key
+    if outcome.kind == "deferred":
+        return replace(facts, line=line.joined(*mail))
+    # A denied or automatic mail costs next to nothing; what was sent is its owner's own.
+    if outcome.kind in _FREE or outcome.asked[-1] == _automatic.__name__.strip("_"):
+        return replace(facts, line=line.left(*mail))
+    if case.approver is not None:
+        return replace(facts, line=line.left(*mail).replied(case.approver))
+    return replace(facts, line=line.taken(*mail), window=facts.window.taken())
 
 
 def _answer(case: Case, rules: tuple[Rule, ...]) -> Outcome:
@@ -213,6 +235,15 @@ def _automatic(case: Case) -> Outcome | None:
 
 def _explained(examined: Examined) -> str:
     return explained(examined.mail, examined.automatic) if examined.automatic else ""
+
+
+def _over_the_limit(case: Case) -> Outcome | None:
+    """A proven reply has an allowance of its own; a token that proves nothing is no reason for any."""
+    if case.approver is not None:
+        return None
+    facts = case.facts
+    refusal = facts.line.refusal(facts.window, facts.mail_id, case.examined.sender_key)
+    return Outcome("deferred", refusal.reason, until=refusal.until) if refusal else None
 
 
 def _contradictory(case: Case) -> Outcome | None:
@@ -361,13 +392,6 @@ def cast_vote(record: TokenRecord, verdict: Decided, voter: str, now: datetime) 
     return Outcome(kind, verdict.choice, record, verdict, vote=vote, result=result)
 
 
-def _over_the_limit(case: Case) -> Outcome | None:
-    if case.facts.window.has_room:
-        return None
-    reason = f"over the limit of {case.facts.window.limit} mails in {case.facts.window.length_s} s"
-    return Outcome("deferred", reason, until=case.facts.window.ends_at)
-
-
 def _accepted(_case: Case) -> Outcome | None:
     return Outcome("accepted", "")
 
@@ -376,6 +400,7 @@ RULES: tuple[Rule, ...] = (
     _sent,
     _denied,
     _automatic,
+    _over_the_limit,
     _contradictory,
     _unproven,
     _not_the_approver,
@@ -383,7 +408,6 @@ RULES: tuple[Rule, ...] = (
     _late,
     _truncated,
     _reply,
-    _over_the_limit,
     _accepted,
 )
 

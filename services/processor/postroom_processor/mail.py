@@ -7,12 +7,12 @@ them; the body is parsed when somebody looks at it, so junk that bears no token 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from postroom_processor.header_fields import decode_words, read_header_section
 from postroom_processor.mime_body import EMPTY_BODY, Body, Part, read_body, unread_body
-from postroom_processor.read_limits import DEFAULT_LIMITS, Limits, reached
+from postroom_processor.read_limits import DEFAULT_LIMITS, UNREAD, Limits, reached
 
 # Where the address a mail was delivered to may stand; the reply token is found in any of them.
 RECIPIENT_FIELDS = frozenset(
@@ -143,11 +143,25 @@ class Mail:
         return tuple(dict.fromkeys(self.header_problems + self.body.problems))
 
 
-def read_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Mail:
-    """Read a mail; never raises, whatever the bytes are."""
+def read_head(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Mail:
+    """Read the header section alone; never raises. `raw` is the mail, or its beginning.
+
+    Nothing of the body is looked at, so it is of no use for what asks for that: see `with_body`.
+    """
     section = read_header_section(raw, limits.header_bytes, limits.header_count)
     over = next((code for code in section.problems if code in _HEADER_LIMITS), None)
-    return Mail(raw, section.fields, section.problems, limits, over or reached(raw, limits))
+    return Mail(raw, section.fields, section.problems, limits, over or UNREAD)
+
+
+def with_body(head: Mail) -> Mail:
+    """The whole mail whose head was read from all its bytes."""
+    limited = reached(head.raw, head.limits) if head.limited == UNREAD else head.limited
+    return replace(head, limited=limited)
+
+
+def read_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Mail:
+    """Read a mail; never raises, whatever the bytes are."""
+    return with_body(read_head(raw, limits))
 
 
 def _ids(values: tuple[bytes, ...]) -> tuple[str, ...]:

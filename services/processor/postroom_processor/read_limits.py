@@ -50,6 +50,7 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+UNREAD = "unread"
 REASONS = {
     "header-bytes": "the header section is too large",
     "header-count": "there are too many header fields",
@@ -60,6 +61,7 @@ REASONS = {
     "copied-bytes": "the attached mails are too large together",
     "line-bytes": "a line is too long",
     "text-chars": "the text is too long",
+    UNREAD: "nobody needed its body",
 }
 """What each limit is called, and what reaching it means, for people."""
 

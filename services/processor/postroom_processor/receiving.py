@@ -1,7 +1,8 @@
 """Handles received mail: examine, gather, decide, apply — one transaction for a batch."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,16 +15,17 @@ from postroom.accounts_watch import Accounts
 from postroom.broker.publisher import Outgoing, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.clock import Clock
+from postroom.deny_lists import DenyLists
 from postroom.envelope import Envelope
 from postroom.errors import Permanent, Transient
 from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import asking_back, ledger
+from postroom_processor import asking_back, ledger, waiting
 from postroom_processor.confirmation import question
 from postroom_processor.decide import Facts, TokenRecord, decide
-from postroom_processor.examine import Examined, examine
+from postroom_processor.examine import Examined, examine, examine_whole, first_look
 from postroom_processor.follow_up import (
     Handled,
     confirm_mail,
@@ -34,7 +36,9 @@ from postroom_processor.follow_up import (
 )
 from postroom_processor.help_budget import refusal
 from postroom_processor.joining import join
-from postroom_processor.limits import Window
+from postroom_processor.limits import Line, Window, approver_key
+from postroom_processor.mail import read_head
+from postroom_processor.read_limits import HEADER_BYTES, UNREAD
 from postroom_processor.recording import Recorder
 from postroom_processor.vouching import Check, vouched
 
@@ -62,7 +66,9 @@ class ReceivedMail:
         check: Check,
         shards: int,
         clock: Clock,
+        deny: DenyLists | None = None,
     ) -> None:
+        self._deny = deny or DenyLists(store, accounts)
         self._store = store
         self._spool = spool
         self._relay = relay
@@ -75,6 +81,7 @@ class ReceivedMail:
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """One verdict for each delivery. An Ack means: the outcome is durable and told."""
+        self._deny.refresh()
         verdicts: dict[int, Verdict] = {}
         readable: list[Read] = []
         for index, delivery in enumerate(deliveries):
@@ -94,12 +101,22 @@ class ReceivedMail:
         if account is None:
             return _unknown_account(delivery, received.account)
         try:
-            content = received.content if received.dataref is None else self._spool.get(received.dataref)
+            return delivery, self._examined(received, account), account
         except Permanent as error:
             return DeadLetter(str(error))
         except Transient as error:
             return RetryIn(10, str(error))
-        return delivery, examine(received, content or b"", account), account
+
+    def _examined(self, received: MailReceived, account: Account) -> Examined:
+        """The mail as it was read; of a denied one nothing but its head, wherever it lies."""
+        if received.dataref is None:
+            return examine(received, received.content or b"", account, self._deny.covering)
+        head = self._spool.head(received.dataref, HEADER_BYTES + len(b"\r\n\r\n"))
+        looked = first_look(received, head, account, self._deny.covering)
+        if looked.denied_by is not None:
+            return looked
+        whole = read_head(self._spool.get(received.dataref))
+        return examine_whole(replace(looked, mail=whole), account)
 
     def _handle(self, mails: Sequence[Read]) -> Sequence[Verdict]:
         if not mails:
@@ -107,10 +124,10 @@ class ReceivedMail:
         now = self._clock()
         mails = self._vouched(mails)
         with self._store.write() as connection:
-            handled, messages = self._transact(connection, mails, now)
+            handled, newly_waiting, messages = self._transact(connection, mails, now)
         unheard = self._relay.publish(messages).unheard
         metrics.unheard.inc(unheard)
-        _observe(handled, now)
+        _observe(handled, newly_waiting, now)
         outcomes = {each.envelope.id: each for each in handled}
         return [_verdict(outcomes.get(delivery.envelope.id), now) for delivery, _, _ in mails]
 
@@ -129,7 +146,7 @@ class ReceivedMail:
 
     def _transact(
         self, connection: Connection, mails: Sequence[Read], now: datetime
-    ) -> tuple[list[Handled], list[Outgoing]]:
+    ) -> tuple[list[Handled], Collection[str], list[Outgoing]]:
         before = ledger.handled_before(connection, [delivery.envelope.id for delivery, _, _ in mails])
         new = {
             delivery.envelope.id: (delivery, examined, account)
@@ -139,23 +156,26 @@ class ReceivedMail:
         records = ledger.token_records(
             connection, (token.ref for _, examined, _ in new.values() for token in examined.tokens)
         )
+        # From here on no other processor touches the windows of these accounts, nor who waits for them.
         windows = ledger.windows_of(connection, (account for _, _, account in new.values()), now)
+        waits = waiting.touch(connection, [key for key, (each, _, _) in new.items() if _is_back(each)], now)
+        lines = _lines(connection, new, records, windows, waits, now)
         sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
-        decided = _decide_all(list(new.values()), records, windows, sent, self._keys, now)
+        decided = _decide_all(list(new.values()), records, windows, lines, sent, self._keys, now)
         handled = _allot_help(connection, decided, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         joined = join(connection, handled, now)
-        first_deferral = {delivery.envelope.id for delivery, _, _ in new.values() if delivery.attempt == 1}
+        newly_waiting = waiting.save(connection, handled, windows, lines, waits, now)
         events = [
             event_of(each, now, joined.get(each.envelope.id))
             for each in handled
-            if each.outcome.kind != "deferred" or each.envelope.id in first_deferral
+            if each.outcome.kind != "deferred" or each.envelope.id in newly_waiting
         ]
         messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
         self._recorder.record(connection, messages, now, handled)
         outbox.add(connection, SERVICE, messages, now)
-        return handled, messages
+        return handled, newly_waiting, messages
 
     def _apply(
         self, connection: Connection, handled: Sequence[Handled], now: datetime
@@ -191,6 +211,26 @@ class ReceivedMail:
         ]
 
 
+def _is_back(delivery: Delivery) -> bool:
+    return delivery.attempt > 1 or delivery.redelivered
+
+
+def _lines(
+    connection: Connection,
+    mails: Mapping[str, Read],
+    records: Mapping[str, TokenRecord],
+    windows: Mapping[str, Window],
+    waits: Collection[str],
+    now: datetime,
+) -> dict[str, Line]:
+    approvers: dict[str, set[str]] = defaultdict(set)
+    for _, examined, account in mails.values():
+        known = (records[token.ref] for token in examined.tokens if token.ref in records)
+        approvers[account.name].update(approver_key(each.claim.approver) for each in known)
+    batch = [(key, account, examined.sender_key) for key, (_, examined, account) in mails.items()]
+    return waiting.lines_of(connection, batch, windows, approvers, waits, now)
+
+
 def _allot_help(connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Handled]:
     """The mails with whether a help mail answers them, and of an unclear one that gets none the reason."""
     allotted = []
@@ -213,19 +253,24 @@ def _decide_all(
     mails: Sequence[Read],
     records: Mapping[str, TokenRecord],
     windows: dict[str, Window],
+    lines: dict[str, Line],
     sent: frozenset[tuple[str, str]],
     keys: TokenKeys,
     now: datetime,
 ) -> list[Handled]:
-    """Decide one mail after the other, each with the facts as the one before left them; updates `windows`."""
+    """Decide one mail after the other, each with the facts as the one before left them.
+
+    `windows` and `lines` are brought up to date.
+    """
     handled = []
     unlimited = Window(now, 1, len(mails), 0)
     for delivery, examined, account in mails:
-        facts = Facts(now, keys, records, windows.get(account.name, unlimited), sent)
+        window, line = windows.get(account.name, unlimited), lines.get(account.name, Line())
+        facts = Facts(now, keys, records, window, sent, line, delivery.envelope.id)
         outcome, after = decide(examined, facts)
         records = after.records
         if account.name in windows:
-            windows[account.name] = after.window
+            windows[account.name], lines[account.name] = after.window, after.line
         handled.append(Handled(delivery.envelope, examined, outcome, account))
     return handled
 
@@ -240,17 +285,19 @@ def _unknown_account(delivery: Delivery, name: str) -> Verdict:
 def _verdict(handled: Handled | None, now: datetime) -> Verdict:
     if handled is None or handled.outcome.until is None:
         return Ack()
-    return RetryIn(max(1.0, (handled.outcome.until - now).total_seconds()), handled.outcome.reason)
+    return RetryIn(waiting.wait_s(handled.outcome.until, now), handled.outcome.reason)
 
 
-def _observe(handled: Sequence[Handled], now: datetime) -> None:
+def _observe(handled: Sequence[Handled], newly_waiting: Collection[str], now: datetime) -> None:
     for each in handled:
         kind, received = each.outcome.kind, each.examined.received
+        if kind == "deferred" and each.envelope.id not in newly_waiting:
+            continue
         metrics.mails.labels(outcome=kind).inc()
-        if each.examined.mail.limited is not None:
-            metrics.mails_limited.labels(limit=each.examined.mail.limited).inc()
         if kind == "deferred":
             continue
+        if each.examined.mail.limited not in (None, UNREAD):
+            metrics.mails_limited.labels(limit=each.examined.mail.limited).inc()
         if received.role == "inbox":  # nobody waits for what they sent themselves
             age_s = max(0.0, (now - received.arrived_at).total_seconds())
             metrics.mail_age.labels(outcome=kind).observe(age_s)

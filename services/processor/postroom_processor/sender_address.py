@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from postroom_processor.header_fields import decode_words
 from postroom_processor.mail import Mail
 
 # Tokens of RFC 5322 section 3.2. A comment counts as a blank; comments inside comments are refused.
@@ -22,8 +21,6 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _MAX_FIELD_BYTES = 10_000
 _MAX_LOCAL_CHARS = 64
 _MAX_DOMAIN_CHARS = 253
-_ADDRESS_LIKE = re.compile(r"[^\s<>\"(),;:@\[\]\\]{1,256}@[^\s<>\"(),;:@\[\]\\]{1,256}")
-_AUTHOR_FIELDS = ("from", "sender", "reply-to")
 
 
 def only_sender(mail: Mail) -> str | None:
@@ -41,20 +38,6 @@ def only_address(values: tuple[bytes, ...]) -> str | None:
         return None
     tokens = _tokens(values[0].decode("latin-1"))
     return None if tokens is None else _mailbox(tokens)
-
-
-def all_addresses(mail: Mail) -> tuple[str, ...]:
-    """Return everything that looks like an address in From, Sender and Reply-To, lower-cased.
-
-    Meant for deny lists: encoded words are looked into as well, and nothing has to be valid.
-    """
-    found: list[str] = []
-    for name in _AUTHOR_FIELDS:
-        for value in mail.header_bytes(name):
-            plain = value[:_MAX_FIELD_BYTES].decode("latin-1")
-            found += _ADDRESS_LIKE.findall(plain)
-            found += _ADDRESS_LIKE.findall(decode_words(value))
-    return tuple(dict.fromkeys(address.lower().rstrip(".") for address in found))
 
 
 def _tokens(text: str) -> list[tuple[str, str]] | None:

@@ -109,6 +109,11 @@ class Entry:
         return () if self.approval is None else (self._key("approval", *map(fold_case, self.approval)),)
 
     @property
+    def approval_id(self) -> str | None:
+        """The request that it is a proven part of."""
+        return self.approval[0] if self.approval else None
+
+    @property
     def preview(self) -> str:
         """The beginning of the text on one line."""
         return (

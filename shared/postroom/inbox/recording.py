@@ -26,7 +26,7 @@ _TRIES = 5
 MAX_PARAMETERS = 5000
 _COLUMNS = (
     *("id", "account", "direction", "author", "author_name", "recipients", "subject", "preview", "text"),
-    *("searched", "outcome", "at", "mail_id", "send_id"),
+    *("searched", "outcome", "at", "mail_id", "send_id", "approval_id"),
 )
 
 

@@ -522,6 +522,9 @@ conversation_messages = Table(
     # Of the mail on the server, and of what we sent.
     Column("mail_id", String(36)),
     Column("send_id", String(200)),
+    # The request that it is a proven part of.
+    Column("approval_id", String(100)),
+    # When a person deleted it here.
     Column("hidden_at", Moment),
     Index(None, "conversation_id", "at"),
 )
@@ -573,7 +576,7 @@ deferred_mails = Table(
     Column("seq", _Key, primary_key=True, autoincrement=True),
     Column("mail_id", String(36), nullable=False, unique=True),
     Column("account", String(63), nullable=False),
-    # The canonical address of its sender; empty if it cannot be read.
+    # As in `sender_windows`; `from:` alone if it cannot be read.
     Column("sender", String(320), nullable=False),
     Column("deferred_at", Moment, nullable=False),
     Column("until", Moment, nullable=False),

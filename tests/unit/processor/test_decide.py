@@ -229,7 +229,8 @@ def test_accepted_mail_takes_room_and_denied_mail_does_not() -> None:
 def test_a_window_is_new_when_it_is_over_and_stays_when_the_clock_jumps_back() -> None:
     window = Window(NOW, 300, 10, used=7)
     assert window.at(NOW + timedelta(seconds=299)) == window
-    assert window.at(NOW - timedelta(days=1)) == window
+    assert window.at(NOW - timedelta(seconds=300)) == window
+    assert window.at(NOW - timedelta(days=1)) == replace(window, started_at=NOW - timedelta(days=1))
     assert window.at(NOW + timedelta(seconds=300)) == Window(NOW + timedelta(seconds=300), 300, 10, 0)
 
 

@@ -87,6 +87,7 @@ def _messages() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.Column("mail_id", sa.String(length=36), nullable=True),
         sa.Column("send_id", sa.String(length=200), nullable=True),
+        sa.Column("approval_id", sa.String(length=100), nullable=True),
         sa.Column("hidden_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation_messages")),
     )
