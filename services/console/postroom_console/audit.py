@@ -18,8 +18,8 @@ from postroom_console.terminal import make_console, safe
 class NoSuchDeed(Misconfigured):
     """There is no such row, as far as the actor may know."""
 
-    def __init__(self, row_id: int) -> None:
-        super().__init__("audit", f"there is no {row_id} in the audit; see `postroom audit list`")
+    def __init__(self, row_id: str) -> None:
+        super().__init__("audit", f"there is no {row_id!r} in the audit; see `postroom audit list`")
 
 
 @click.group("audit")
@@ -32,7 +32,7 @@ def audit() -> None:
 @click.option("--actor", help="Only what this person did.")
 @click.option("--account", help="Only what was done to this account's mail.")
 @click.option("--action", help="Only this, such as contact.add, or contact for all of contacts.")
-@click.option("--before", type=click.IntRange(1, 2**63 - 1), help="Only what is older than this id.")
+@click.option("--before", metavar="ID", help="Only what was done before this.")
 @acting
 @as_json
 def list_deeds(
@@ -40,7 +40,7 @@ def list_deeds(
     actor: str | None,
     account: str | None,
     action: str | None,
-    before: int | None,
+    before: str | None,
     who: Who,
     as_json: bool,
 ) -> None:
@@ -56,10 +56,10 @@ def list_deeds(
 
 
 @audit.command("show")
-@click.argument("row_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.argument("row_id", metavar="ID")
 @acting
 @as_json
-def show(row_id: int, who: Who, as_json: bool) -> None:
+def show(row_id: str, who: Who, as_json: bool) -> None:
     """Show one deed with all that is known of it. Exit code 2 if there is none."""
     with looking(who) as view:
         row = recorded.found(view, row_id)
@@ -78,7 +78,7 @@ def show(row_id: int, who: Who, as_json: bool) -> None:
 
 def _told(row: Mapping[str, Any]) -> dict[str, str]:
     told = {
-        "id": str(row["id"]),
+        "id": row["id"],
         "at": local(row["at"]),
         "actor": row["actor"],
         "via": row["via"],
@@ -102,7 +102,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for each in rows:
         action = f"{each['action']} (undone)" if each["undone_at"] else each["action"]
         cells = (
-            str(each["id"]),
+            each["id"],
             local(each["at"]),
             each["actor"],
             each["via"],

@@ -1,10 +1,11 @@
 """What people did: recorded with the deed, in its transaction, and shown to those who see the account."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, Select, insert, update
 
 from postroom.access import Actor
 from postroom.clock import utc_now
@@ -21,7 +22,7 @@ def record(
     detail: Mapping[str, Any],
     undo: Mapping[str, Any] | None = None,
     now: datetime | None = None,
-) -> int:
+) -> str:
     """Record a deed in its own transaction; returns the row's id.
 
     Args:
@@ -34,7 +35,8 @@ def record(
         undo: How to undo it, in the words of whoever recorded it; None: that cannot be done.
         now: When; default: now.
     """
-    row = {
+    row: dict[str, Any] = {
+        "id": secrets.token_hex(8),
         "at": now or utc_now(),
         "actor": actor.name,
         "via": actor.via,
@@ -46,7 +48,8 @@ def record(
     # Left out rather than None: in a JSON column that would be the value null.
     if undo is not None:
         row["undo"] = dict(undo)
-    return int(connection.execute(insert(audit).returning(audit.c.id), row).scalar_one())
+    connection.execute(insert(audit), [row])
+    return str(row["id"])
 
 
 def listed(
@@ -56,7 +59,7 @@ def listed(
     actor: str | None = None,
     account: str | None = None,
     action: str | None = None,
-    before: int | None = None,
+    before: str | None = None,
 ) -> list[dict[str, Any]]:
     """The newest deeds that the view shows, those that concern no account only to those who have `audit`.
 
@@ -66,9 +69,9 @@ def listed(
         actor: Only those of this person.
         account: Only those of this account.
         action: Only these, or all that begin so: `contact` is `contact.add` and all others of contacts.
-        before: Only rows with a lower id, to page on.
+        before: Only what was done before the row of this id, to page on.
     """
-    query = view.select(audit, also_system="audit").order_by(audit.c.id.desc()).limit(limit)
+    query = _visible(view).order_by(audit.c.seq.desc()).limit(limit)
     if actor is not None:
         query = query.where(audit.c.actor == actor)
     if account is not None:
@@ -78,18 +81,20 @@ def listed(
             (audit.c.action == action) | audit.c.action.startswith(f"{action}.", autoescape=True)
         )
     if before is not None:
-        query = query.where(audit.c.id < before)
+        # Of a row that the view does not show: nothing is before it.
+        place = view.select(audit.c.seq, also_system="audit").where(audit.c.id == before)
+        query = query.where(audit.c.seq < place.scalar_subquery())
     return [dict(row) for row in view.connection.execute(query).mappings()]
 
 
-def found(view: View, row_id: int) -> dict[str, Any] | None:
+def found(view: View, row_id: str) -> dict[str, Any] | None:
     """One row, or None if there is none that the view shows."""
-    query = view.select(audit, also_system="audit").where(audit.c.id == row_id)
+    query = _visible(view).where(audit.c.id == row_id)
     row = view.connection.execute(query).mappings().first()
     return dict(row) if row else None
 
 
-def mark_undone(view: View, row_id: int, now: datetime) -> bool:
+def mark_undone(view: View, row_id: str, now: datetime) -> bool:
     """The deed is being undone in this transaction; False if it was, cannot be, or is not to be seen."""
     open_row = (
         (audit.c.id == row_id)
@@ -99,3 +104,8 @@ def mark_undone(view: View, row_id: int, now: datetime) -> bool:
     )
     changed = view.connection.execute(update(audit).where(open_row).values(undone_at=now))
     return changed.rowcount == 1
+
+
+def _visible(view: View) -> Select[Any]:
+    shown = [column for column in audit.c if column.name != "seq"]
+    return view.select(*shown, also_system="audit")

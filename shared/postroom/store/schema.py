@@ -443,7 +443,9 @@ api_tokens = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Key, primary_key=True, autoincrement=True),
+    Column("seq", _Key, primary_key=True, autoincrement=True),
+    # What people are shown: gaps between numbers would tell how much others did.
+    Column("id", String(16), nullable=False, unique=True),
     Column("at", Moment, nullable=False),
     Column("actor", String(63), nullable=False),
     # `shell`, `as` (said so at the shell), or the token's id.

@@ -66,7 +66,7 @@ class View:
 
         Args:
             columns: Of tables with a column `account`; count a column (`func.count(table.c.id)`).
-            also_system: With it, rows of no account (`account` is NULL) too, if the actor has the deed.
+            also_system: With it, rows of no account (NULL, or empty) too, if the actor has the deed.
 
         Raises:
             ValueError: a table without that column, or no table at all: a mistake in the program.
@@ -86,5 +86,5 @@ class View:
         account = source.c.account
         own = account.in_(sorted(self.accounts)) if self.accounts else false()
         if also_system is not None and self.may(also_system):
-            return or_(own, account.is_(None))
+            return or_(own, account.is_(None), account == "")
         return own

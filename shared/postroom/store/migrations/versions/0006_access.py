@@ -31,8 +31,9 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
+        sa.Column("id", sa.String(length=16), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("actor", sa.String(length=63), nullable=False),
         sa.Column("via", sa.String(length=30), nullable=False),
@@ -42,7 +43,8 @@ def upgrade() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("undo", sa.JSON(), nullable=True),
         sa.Column("undone_at", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
+        sa.UniqueConstraint("id", name=op.f("uq_audit_id")),
     )
     op.create_index(op.f("ix_audit_account_at"), "audit", ["account", "at"])
     op.create_index(op.f("ix_audit_at"), "audit", ["at"])
