@@ -3,6 +3,7 @@
 import re
 from itertools import chain
 
+from postroom.addresses import fold_case
 from postroom.inbox.entry import (
     MAX_CORRESPONDENTS,
     MAX_NAME_CHARS,
@@ -46,7 +47,7 @@ def entry_of(handled: Handled) -> Entry:
         account=account.name,
         direction=direction,
         at=received.arrived_at,
-        author=examined.sender,
+        author=fold_case(examined.sender) if examined.sender else None,
         author_name=_author_name(mail, examined.sender),
         correspondents=correspondents_of(with_whom, (account.address, account.reply_address)),
         recipients=without_token(", ".join(addressees))[:_MAX_SHOWN_CHARS],

@@ -1,5 +1,6 @@
 """A mail of ours as a message of a conversation (pure)."""
 
+from postroom.addresses import fold_case
 from postroom.inbox.entry import Entry, Source, clean, clean_line, correspondents_of, own_message_id
 from postroom.inbox.subject import MAX_CHARS, without_token
 from postroom.messages import PlainMail
@@ -20,7 +21,7 @@ def entry_of(task: Task) -> Entry:
         account=account.name,
         direction="out",
         at=command.written_at,
-        author=account.address,
+        author=fold_case(account.address),
         author_name=account.from_name,
         correspondents=correspondents_of((command.recipient,), (account.address, account.reply_address)),
         recipients=command.recipient,

@@ -44,7 +44,7 @@ class Entry:
         account: Whose conversation it is.
         direction: `in`: it came to the account; `out`: it went out from it.
         at: When it arrived or was written.
-        author: The one address it is from; None where From cannot be read strictly.
+        author: The one address it is from (`fold_case`); None where From cannot be read strictly.
         author_name: What stands beside the address; of an unreadable From all of it.
         correspondents: Who it is exchanged with: the author, or the recipients.
         recipients: To whom, as text.
