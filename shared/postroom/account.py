@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from postroom.account_oauth import PRESETS, AccountType, OAuth, Provider, provider
 from postroom.account_retention import Retention
 from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, SystemSmtp
-from postroom.account_values import AddressPatterns, DurationS, Section, lines
+from postroom.account_values import AddressPatterns, DenyPatterns, DurationS, Section, lines
 from postroom.addresses import Address
 from postroom.messages import AccountName, Folder, Line, ShortLine, Text
 from postroom.proof_level import ProofLevel
@@ -79,7 +79,7 @@ class Account(Section):
         "people wrote is kept out of events and logs.",
     )
     footer: Text = Field("", description="Text under every mail that the account sends.")
-    deny: AddressPatterns = Field(
+    deny: DenyPatterns = Field(
         (), description="Addresses and domains (with all below them) whose mail is denied, one per line."
     )
     approvers: AddressPatterns = Field(

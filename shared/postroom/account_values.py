@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from postroom.addresses import normal_address, normal_domain
+from postroom.deny import canonical_pattern, written_pattern
 
 _DURATION = re.compile(r"([0-9]{1,9})\s*(s|m|h|d)")
 _DURATION_FORM = "must be a duration such as 30s, 5m, 1h or 2d"
@@ -52,6 +53,18 @@ def _pattern(value: object) -> object:
         return (normal_address(value) if local else normal_domain(domain)).lower()
     except ValueError:
         raise ValueError("must be an address (name@domain) or a domain") from None
+
+
+def _denied(value: object) -> object:
+    """An address or a domain that can be denied, in the form in which it is compared."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return written_pattern(canonical_pattern(value))
+    except ValueError:
+        raise ValueError(
+            "must be an address (name@domain) or a domain with a dot in it (shop.example)"
+        ) from None
 
 
 def _host(text: str) -> str:
@@ -102,6 +115,8 @@ DurationS = Annotated[
 ]
 AddressPattern = Annotated[str, BeforeValidator(_pattern)]
 AddressPatterns = Annotated[tuple[AddressPattern, ...], BeforeValidator(lines)]
+DenyPattern = Annotated[str, BeforeValidator(_denied)]
+DenyPatterns = Annotated[tuple[DenyPattern, ...], BeforeValidator(lines)]
 Host = Annotated[str, AfterValidator(_host)]
 Since = Annotated[Literal["now", "beginning"] | datetime.date, BeforeValidator(_since)]
 Url = Annotated[str, AfterValidator(_url)]

@@ -19,6 +19,7 @@ _SHOWN_CHARS = 100
 # The dots that UTS-46 takes for the dot between labels.
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_SPECIAL = re.compile(r'[\s<>"(),;:@\[\]\\\x00-\x1f\x7f]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _FORM = "expected an address (name@domain) or a domain (shop.example, with all below it)"
 
@@ -68,6 +69,15 @@ def canonical_pattern(text: str) -> str:
     return key
 
 
+def written_pattern(key: str) -> str:
+    """A canonical form as `canonical_pattern` takes it: with quotes where the part before the @ needs them."""
+    local, at, domain = key.rpartition("@")
+    if not at or not _SPECIAL.search(local):
+        return key
+    escaped = re.sub(r'(["\\])', r"\\\1", local)
+    return f'"{escaped}"@{domain}'
+
+
 def _rule_domain(domain: str) -> str:
     if _is_literal(domain):
         raise ValueError(f"an IP address stands in no sender's address: {_FORM}")
@@ -93,7 +103,7 @@ def _is_literal(domain: str) -> bool:
 
 def _rule_local(local: str, text: str) -> str:
     quoted = _QUOTED.fullmatch(local)
-    if not quoted and re.search(r'[\s<>"(),;:@\[\]\\\x00-\x1f\x7f]', local):
+    if not quoted and _SPECIAL.search(local):
         raise ValueError(f"{text!r} cannot be denied: {local!r} is not allowed before the @")
     key = canonical_local(local)
     if not key:

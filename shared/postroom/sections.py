@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from postroom.account_servers import SystemSmtp
-from postroom.account_values import AddressPatterns
+from postroom.account_values import DenyPatterns
 from postroom.user import User
 from postroom.webhook import Webhook
 
@@ -15,7 +15,7 @@ SectionName = Literal["system_smtp", "users", "deny", "webhooks"]
 SECTIONS: Mapping[SectionName, TypeAdapter[Any]] = {
     "system_smtp": TypeAdapter(SystemSmtp),
     "users": TypeAdapter(tuple[User, ...]),
-    "deny": TypeAdapter(AddressPatterns),
+    "deny": TypeAdapter(DenyPatterns),
     "webhooks": TypeAdapter(tuple[Webhook, ...]),
 }
 """What each section is made of."""

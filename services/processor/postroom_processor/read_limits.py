@@ -51,6 +51,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 UNREAD = "unread"
+"""Stands for no limit: nobody has looked at the body."""
 REASONS = {
     "header-bytes": "the header section is too large",
     "header-count": "there are too many header fields",
@@ -61,7 +62,6 @@ REASONS = {
     "copied-bytes": "the attached mails are too large together",
     "line-bytes": "a line is too long",
     "text-chars": "the text is too long",
-    UNREAD: "nobody needed its body",
 }
 """What each limit is called, and what reaching it means, for people."""
 
