@@ -10,8 +10,10 @@ from postroom_console.approvals import approvals
 from postroom_console.audit import audit
 from postroom_console.config import config
 from postroom_console.demo import demo
+from postroom_console.deny import deny
 from postroom_console.evidence import evidence
 from postroom_console.faults import Group
+from postroom_console.inbox import inbox
 from postroom_console.secrets import secrets
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
@@ -36,6 +38,7 @@ for command in (
     up,
     demo,
     approvals,
+    inbox,
     evidence,
     apply,
     accounts,
@@ -43,6 +46,7 @@ for command in (
     users,
     tokens,
     audit,
+    deny,
     config,
     topology,
     migrate,
