@@ -70,7 +70,7 @@ def canonical_pattern(text: str) -> str:
 
 
 def written_pattern(key: str) -> str:
-    """A canonical form as `canonical_pattern` takes it: with quotes where the part before the @ needs them."""
+    """A canonical form as `canonical_pattern` takes it: in quotes what needs them before the @."""
     local, at, domain = key.rpartition("@")
     if not at or not _SPECIAL.search(local):
         return key
