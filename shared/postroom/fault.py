@@ -25,6 +25,7 @@ _SENTENCES = {
     "model_attributes_type": "must be a section with settings",
     "dict_type": "must be a section with settings",
     "tuple_type": "must be a list",
+    "too_short": "must have at least {min_length} in it",
     "literal_error": "must be one of {expected}",
     "greater_than_equal": "must be at least {ge:.15g}",
     "less_than_equal": "must be at most {le:.15g}",
