@@ -264,8 +264,9 @@ def _print_deletion(deletion: Deletion, waiting: str, as_json: bool) -> None:
 
 def _conversations(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("ID", "LAST", "ACCOUNT", "WITH"):
-        table.add_column(column, overflow="fold")
+    for column in ("ID", "LAST", "ACCOUNT"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("WITH", overflow="fold")
     table.add_column("N", justify="right")
     table.add_column("SUBJECT", overflow="ellipsis", no_wrap=True)
     for row in rows:
@@ -321,8 +322,9 @@ def _message_parts(row: Mapping[str, Any]) -> tuple[Text | Panel, ...]:
 
 def _found(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("CONVERSATION", "AT", "ACCOUNT", "FROM"):
-        table.add_column(column, overflow="fold")
+    for column in ("CONVERSATION", "AT", "ACCOUNT"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("FROM", overflow="fold")
     table.add_column("SUBJECT", overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(

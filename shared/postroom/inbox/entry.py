@@ -85,7 +85,20 @@ class Entry:
     @cached_property
     def strong_keys(self) -> tuple[str, ...]:
         """What leads to its conversation whatever the time, the surest first."""
-        return (*self._request_key, *(self._key("id", each) for each in self.references[:MAX_REFERENCES]))
+        referred = (
+            self._key(kind, each) for each in self.references[:MAX_REFERENCES] for kind in ("id", "ref")
+        )
+        return (*self._request_key, *referred)
+
+    @cached_property
+    def id_key(self) -> str | None:
+        """Leads to the first mail that bore its Message-ID."""
+        return self._key("id", self.message_id) if self.message_id else None
+
+    @cached_property
+    def awaited_key(self) -> str | None:
+        """Leads to the conversation of mails that referred to it before it came."""
+        return self._key("ref", self.message_id) if self.message_id else None
 
     @cached_property
     def weak_keys(self) -> tuple[str, ...]:
@@ -101,8 +114,9 @@ class Entry:
     @cached_property
     def own_keys(self) -> tuple[str, ...]:
         """The strong keys that lead to its conversation from now on."""
-        ids = (*((self.message_id,) if self.message_id else ()), *self.references[:MAX_REMEMBERED])
-        return tuple(dict.fromkeys((*self._request_key, *(self._key("id", each) for each in ids))))
+        referred = (self._key("ref", each) for each in self.references[:MAX_REMEMBERED])
+        own = (self.id_key,) if self.id_key else ()
+        return tuple(dict.fromkeys((*self._request_key, *own, *referred)))
 
     @property
     def _request_key(self) -> tuple[str, ...]:

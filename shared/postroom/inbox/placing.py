@@ -39,7 +39,8 @@ class Placing:
 
 def keys_of(entries: Iterable[Entry]) -> list[str]:
     """Every key that has a say in where the messages go, sorted."""
-    return sorted({key for each in entries for key in (*each.strong_keys, *each.weak_keys, *each.own_keys)})
+    found = {key for each in entries for key in (*each.strong_keys, *each.weak_keys, *each.own_keys)}
+    return sorted(found.union(each.awaited_key for each in entries if each.awaited_key))
 
 
 def place(entries: Sequence[Entry], known: Mapping[str, Lead], within: Mapping[str, timedelta]) -> Placing:
@@ -67,6 +68,10 @@ def _found(entry: Entry, leads: Mapping[str, Lead], within: timedelta) -> str | 
     for key in entry.strong_keys:
         if key in leads:
             return leads[key].conversation_id
+    # Not of a second mail with the same id: whoever took another's is no part of its conversation.
+    awaited = leads.get(entry.awaited_key or "")
+    if awaited is not None and entry.id_key not in leads:
+        return awaited.conversation_id
     for key in entry.weak_keys:
         lead = leads.get(key)
         if lead is not None and abs(entry.at - lead.at) <= within:

@@ -5,8 +5,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from postroom.reply_token import TOKEN
-
 MAX_CHARS = 500
 _MAX_PREFIXES = 20
 
@@ -30,7 +28,7 @@ uk: re відп відповідь пересл
 zh: 回复 回覆 答复 答覆 转发 轉寄 轉發
 ja: 返信 転送
 ko: 회신 답장 전달
-tr: ynt yanıt ilt ileti
+tr: ynt yanıt yanit ilt ileti
 """
 _WORDS = sorted(
     {
@@ -41,10 +39,12 @@ _WORDS = sorted(
     key=lambda word: (-len(word), word),
 )
 # `Re:`, `RE[2]:`, `Re^3:`, `Aw (4) :`; NFKC has made the wide colon a plain one.
+_DOT = "\u0307"  # what is left of the Turkish capital I with a dot
 _PREFIX = re.compile(
     rf"(?:{'|'.join(map(re.escape, _WORDS))})\s?(?:\[\d{{1,4}}\]|\(\d{{1,4}}\)|\^\d{{1,4}})?\s?:"
 )
-_TAGGED = re.compile(rf"\[?{TOKEN.pattern}\]?", re.IGNORECASE | re.ASCII)
+# Wherever it stands: in a link of ours letters stand right before it (`%2B`).
+_TAGGED = re.compile(r"\[?pr[a-z2-7]{40}\]?", re.IGNORECASE | re.ASCII)
 
 
 def without_token(text: str) -> str:
@@ -56,7 +56,7 @@ def without_token(text: str) -> str:
 def subject_core(subject: str) -> str:
     """What two subjects of one conversation have in common; empty where there is nothing to compare by."""
     text = _TAGGED.sub(" ", subject[:MAX_CHARS])
-    text = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    text = " ".join(unicodedata.normalize("NFKC", text).casefold().replace(_DOT, "").split())
     for _ in range(_MAX_PREFIXES):
         match = _PREFIX.match(text)
         if match is None:
