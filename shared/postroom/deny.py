@@ -18,6 +18,8 @@ MAX_KEY_CHARS = 1000
 _SHOWN_CHARS = 100
 # The dots that UTS-46 takes for the dot between labels.
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
+# What most domains are like: nothing is to be folded.
+_PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SPECIAL = re.compile(r'[\s<>"(),;:@\[\]\\\x00-\x1f\x7f]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -146,7 +148,8 @@ def canonical_domain(domain: str) -> str:
     """
     if len(domain) > MAX_ADDRESS_BYTES:
         raise ValueError("no domain is so long")
-    # Python joins a letter and its marks, a sender may have left them apart.
+    if _PLAIN.fullmatch(domain) and "xn--" not in domain:
+        return domain
     dotted = _DOTS.sub(".", unicodedata.normalize("NFKC", domain)).strip(". \t")
     try:
         return normal_domain(dotted)

@@ -1,7 +1,6 @@
 """The deny lists as they stand: of the accounts file and of the store, read again when they change (C1)."""
 
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from postroom.account import Account
@@ -35,7 +34,7 @@ class DenyLists:
             revision = deny.revision(connection)
             if revision != self._revision:
                 # Replaced as a whole, so that readers need no lock.
-                self._stored = _by_account(deny.rules(connection))
+                self._stored = deny.lists(connection)
                 self._revision = revision
 
     def covering(self, account: Account, addresses: Iterable[str]) -> Rule | None:
@@ -55,10 +54,3 @@ class DenyLists:
             compiled = compiled if known == patterns else compile_patterns(patterns, account)
             self._of_file[account] = patterns, compiled
         return compiled
-
-
-def _by_account(rules: Iterable[deny.StoredRule]) -> Mapping[str | None, DenyList]:
-    found: dict[str | None, dict[str, Rule]] = defaultdict(dict)
-    for each in rules:
-        found[each.account][each.key] = Rule(each.pattern, each.account, each.added_by, each.reason)
-    return {account: DenyList(by_key) for account, by_key in found.items()}

@@ -153,7 +153,7 @@ def _where(row: dict[str, Any]) -> str:
 
 
 def _rows(view: View, *, everybody: bool = False) -> Iterator[dict[str, Any]]:
-    """The rules that the actor may see; `everybody`: those for all accounts too, whatever the actor's role."""
+    """The rules that the actor may see; `everybody`: those for all accounts too, whatever their role."""
     if everybody or view.may("deny"):
         yield from _of_file(view.configuration.deny, None)
     for name in sorted(view.accounts):

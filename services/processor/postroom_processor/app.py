@@ -9,6 +9,7 @@ from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Handler
 from postroom.clock import utc_now
+from postroom.deny_lists import DenyLists
 from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
@@ -17,6 +18,7 @@ from postroom.store import Store, attempts, evidence, inbox
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
+from postroom_processor import waiting
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
 from postroom_processor.receiving import SERVICE, ReceivedMail
@@ -24,9 +26,11 @@ from postroom_processor.recording import Recorder, origin
 from postroom_processor.resolver import CachingResolver, DnsResolver
 from postroom_processor.results import Results
 from postroom_processor.signature_check import SignatureCheck
+from postroom_processor.waiting import WaitingMails
 
 SWEEP_INTERVAL_S = 2.0
 DEADLINE_INTERVAL_S = 1.0
+WAITING_INTERVAL_S = 15.0
 RETENTION_INTERVAL_S = 3600.0
 
 
@@ -41,6 +45,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     stack.callback(store.close)
     check_schema(store)
     accounts = Accounts(store)
+    deny = DenyLists(store, accounts)
     keys = settings.read_token_keys()
     spool = Spool(settings.spool)
     check = SignatureCheck(CachingResolver(DnsResolver()))
@@ -76,6 +81,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             check=check,
             shards=settings.shards,
             clock=utc_now,
+            deny=deny,
         )
 
     commands = Commands(
@@ -95,6 +101,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         with store.write() as connection:
             inbox.forget_before(connection, SERVICE, before)
             attempts.forget_before(connection, before)
+            waiting.forget_before(connection, before)
             if settings.evidence_days is not None:
                 evidence.forget_before(connection, utc_now() - timedelta(days=settings.evidence_days))
         spool.remove_before(before.timestamp())
@@ -107,6 +114,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "results": consumer(topology.RESULTS, Results(store)),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "deadlines": Ticker(deadlines.tend, DEADLINE_INTERVAL_S),
+        "waiting": Ticker(WaitingMails(store, accounts, utc_now).tend, WAITING_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }

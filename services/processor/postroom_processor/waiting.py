@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Subquery, bindparam, delete, func, select, update
 
+from postroom import metrics
 from postroom.account import Account
-from postroom.store.engine import insert_new, upsert
+from postroom.accounts_watch import Accounts
+from postroom.clock import Clock
+from postroom.store.engine import Store, insert_new, upsert
 from postroom.store.schema import deferred_mails, sender_windows
 from postroom_processor.follow_up import Handled
 from postroom_processor.limits import Line, Place, Window
@@ -204,10 +207,22 @@ def wait_s(until: datetime, now: datetime) -> float:
     return min(MAX_WAIT_S, max(1.0, (until - now).total_seconds()))
 
 
-def counts(connection: Connection, now: datetime) -> dict[str, int]:
-    """How many mails of each account wait."""
-    query = select(deferred_mails.c.account, func.count()).where(deferred_mails.c.expires_at > now)
-    return {account: int(count) for account, count in connection.execute(query.group_by("account"))}
+class WaitingMails:
+    """Says in the metrics how many mails of each account wait."""
+
+    def __init__(self, store: Store, accounts: Accounts, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._clock = clock
+
+    def tend(self) -> bool:
+        """Count once; False: there is nothing more to do. Raises Transient."""
+        names = sorted(account.name for account in self._accounts.all())
+        with self._store.read() as connection:
+            lengths = _lengths(connection, names, self._clock())
+        for name in names:
+            metrics.mails_waiting.labels(account=name).set(lengths.get(name, 0))
+        return False
 
 
 def forget_before(connection: Connection, before: datetime) -> None:

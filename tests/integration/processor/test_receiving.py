@@ -19,6 +19,7 @@ from postroom.broker import declare
 from postroom.broker.connection import connect
 from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Ack, Delivery, RetryIn, Verdict
+from postroom.clock import Clock
 from postroom.envelope import Envelope, Wire, decode, encode, envelop
 from postroom.errors import PostroomError
 from postroom.evidence.chain import SigningKeys
@@ -99,7 +100,7 @@ class Bench:
     def recorder(self) -> Recorder:
         return Recorder(Accounts(self.store), EVIDENCE_KEYS, Origin("0.1.0", "c0de"))
 
-    def received_mail(self, broker_url: str = "") -> ReceivedMail:
+    def received_mail(self, broker_url: str = "", clock: Clock | None = None) -> ReceivedMail:
         publisher = Publisher(broker_url or self.broker_url, name="test", timeout_s=0.5)
         self.publishers.append(publisher)
         return ReceivedMail(
@@ -111,7 +112,7 @@ class Bench:
             recorder=self.recorder(),
             check=self.check,
             shards=1,
-            clock=self.clock,
+            clock=clock or self.clock,
         )
 
     def commands(self) -> Commands:

@@ -160,8 +160,8 @@ ALL_OF_ACCOUNT = (
     "reply_to, retention, send, smtp, thread_within, type, use_system_smtp, verify_certificate"
 )
 ALL_OF_IMAP = (
-    "auth, authserv_id, count, folder, host, interval, max_connections, messages, password, per_sender_count, port, "
-    "security, sent_folder, since, user, watch_sent"
+    "auth, authserv_id, count, folder, host, interval, max_connections, messages, password, "
+    "per_sender_count, port, security, sent_folder, since, user, watch_sent"
 )
 URL = "must be a URL that begins with https:// (http:// on this machine only), without a user"
 REFERENCE = "a secret is given by reference: env:NAME, file:/path or stored"
