@@ -9,6 +9,7 @@ from postroom_console.apply import apply
 from postroom_console.approvals import approvals
 from postroom_console.audit import audit
 from postroom_console.config import config
+from postroom_console.contacts import contacts
 from postroom_console.demo import demo
 from postroom_console.deny import deny
 from postroom_console.evidence import evidence
@@ -39,6 +40,7 @@ for command in (
     demo,
     approvals,
     inbox,
+    contacts,
     evidence,
     apply,
     accounts,
