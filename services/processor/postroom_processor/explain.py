@@ -13,12 +13,13 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.clock import utc_now
+from postroom.deny_lists import DenyLists
 from postroom.errors import Misconfigured, PostroomError
 from postroom.messages import MailReceived
 from postroom.reply_token import verify_token
@@ -29,8 +30,9 @@ from postroom_processor import ledger
 from postroom_processor.automatic import explained, seems_away
 from postroom_processor.carriers import Carried
 from postroom_processor.decide import Facts, Outcome, decide
-from postroom_processor.examine import Examined, examine
+from postroom_processor.examine import Denying, Examined, examine, own_deny_list
 from postroom_processor.limits import Window
+from postroom_processor.mail import with_body
 from postroom_processor.reply_text import own_text
 from postroom_processor.verdict import DEFAULT_CHOICES, Decided, stopping_words, trace_verdict
 
@@ -54,6 +56,7 @@ class Asked:
 
     account: Account
     facts: Facts
+    denying: Denying
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,7 +81,10 @@ def explain(content: bytes, choices: tuple[str, ...] | None, asked: Asked | None
         asked: What the store knows, if it was asked.
     """
     account = asked.account if asked else _nobody()
-    examined = examine(_received(content, account.name), content, account)
+    denying = asked.denying if asked else own_deny_list
+    examined = examine(_received(content, account.name), content, account, denying)
+    # Nobody reads a denied mail but who asks why it is denied.
+    examined = replace(examined, mail=with_body(examined.mail))
     outcome = decide(examined, asked.facts)[0] if asked else None
     if choices is None:
         choices = outcome.record.choices if outcome and outcome.record else DEFAULT_CHOICES
@@ -259,16 +265,19 @@ def _named(name: str | None, content: bytes) -> Asked | None:
 
 
 def _ask(store: Store, settings: Settings, name: str, content: bytes) -> Asked:
-    account = Accounts(store).get(name)
+    accounts = Accounts(store)
+    account = accounts.get(name)
     if account is None:
         raise Misconfigured("--account", f"there is no account {name!r}; see `postroom accounts list`")
-    examined = examine(_received(content, name), content, account)
+    lists = DenyLists(store, accounts)
+    lists.refresh()
+    examined = examine(_received(content, name), content, account, lists.covering)
     now = utc_now()
     # Rows are locked as for a decision, which a transaction that only reads may not do; nothing is written.
     with store.write() as connection:
         records = ledger.token_records(connection, [token.ref for token in examined.tokens])
     window = Window(now, 3600, 1, 0)
-    return Asked(account, Facts(now, settings.read_token_keys(), records, window))
+    return Asked(account, Facts(now, settings.read_token_keys(), records, window), lists.covering)
 
 
 def _nobody() -> Account:

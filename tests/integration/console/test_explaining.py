@@ -68,7 +68,10 @@ def test_with_an_account_the_store_and_the_rules_are_asked(stored: Path) -> None
     done = run(stored, "--json", "--account", "release", "-", given=MAIL)
     assert done.returncode == 0, done.stderr
     steps = {step["name"]: step["lines"] for step in json.loads(done.stdout)}
-    assert steps["rules"][1:] == ["answered: denied", "denied: deny list: spam.example"]
+    assert steps["rules"][1:] == [
+        "answered: denied",
+        "denied: deny list: spam.example (of release, from the accounts file)",
+    ]
 
 
 @pytest.mark.parametrize(
