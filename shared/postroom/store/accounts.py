@@ -13,6 +13,7 @@ from postroom.account import Account
 from postroom.account_servers import SystemSmtp
 from postroom.fault import sentence
 from postroom.sections import SECTIONS, SectionName, written
+from postroom.store import deny
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import account_status, accounts, oauth_grants, revisions, secrets, sections
 from postroom.user import User
@@ -145,11 +146,12 @@ def put_section(connection: Connection, name: SectionName, value: Any, now: date
 
 
 def remove(connection: Connection, name: str) -> bool:
-    """Remove an account with its stored secrets, tokens and status; whether there was one."""
+    """Remove an account with its stored secrets, tokens, status and deny rules; whether there was one."""
     found = connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount
     connection.execute(delete(secrets).where(secrets.c.name.startswith(f"{name}/", autoescape=True)))
     connection.execute(delete(oauth_grants).where(oauth_grants.c.account == name))
     connection.execute(delete(account_status).where(account_status.c.account == name))
+    deny.forget_account(connection, name)
     return bool(found)
 
 

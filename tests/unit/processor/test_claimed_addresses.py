@@ -1,4 +1,6 @@
 """What a mail may be said to be from, where its From cannot be read strictly."""
+# ruff: noqa: RUF001
+# Look-alike letters are what one case is about.
 
 from __future__ import annotations
 
