@@ -1,5 +1,6 @@
 """Brings a database to the schema of this version (Alembic)."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -30,7 +31,7 @@ def migrate(store: Store) -> None:
 
 def check_schema(store: Store) -> None:
     """Raises Misconfigured unless the database has exactly the schema of this version."""
-    head = _scripts().get_current_head()
+    head = _revisions()[0]
     with store.read() as connection:
         found = _found(connection)
     _refuse_unknown(found)
@@ -41,8 +42,11 @@ def check_schema(store: Store) -> None:
         )
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config(None))
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Every schema that this version knows, the newest first. Read once: that takes longer than a query."""
+    scripts = ScriptDirectory.from_config(_config(None))
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def _found(connection: Connection) -> str | None:
@@ -50,8 +54,7 @@ def _found(connection: Connection) -> str | None:
 
 
 def _refuse_unknown(found: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in _revisions():
         raise Misconfigured(
             "schema",
             f"the database has schema {found}, which this version does not know: it was migrated by a newer "
