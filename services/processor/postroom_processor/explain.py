@@ -56,7 +56,7 @@ class Asked:
 
     account: Account
     facts: Facts
-    denying: Denying
+    denying: Denying = own_deny_list
 
 
 def main(arguments: Sequence[str]) -> int:
