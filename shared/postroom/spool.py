@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -17,7 +17,9 @@ from pathlib import Path
 from postroom.errors import Misconfigured, Permanent, Transient
 
 PART_BYTES = 256 * 1024
-_REFERENCE = re.compile(r"spool:sha256:([0-9a-f]{64})")
+_SCHEME = "spool:sha256:"
+_REFERENCE = re.compile(rf"{_SCHEME}([0-9a-f]{{64}})")
+Kept = Callable[[Collection[str]], Collection[str]]
 
 
 class Spool:
@@ -59,7 +61,7 @@ class Spool:
                 self._move_in(draft, self._path(digest.hexdigest()))
         finally:
             draft.unlink(missing_ok=True)
-        return f"spool:sha256:{digest.hexdigest()}"
+        return f"{_SCHEME}{digest.hexdigest()}"
 
     def get(self, reference: str) -> bytes:
         """The content of a reference.
@@ -126,17 +128,21 @@ class Spool:
         """Forget a content, for all mails that have it; nothing happens if it is not there."""
         self._path(_sha256_of(reference)).unlink(missing_ok=True)
 
-    def remove_before(self, timestamp_s: float) -> int:
+    def remove_before(self, timestamp_s: float, kept: Kept = lambda _references: ()) -> int:
         """Forget what was last stored before a time (seconds since the epoch); returns how many.
 
         A content that is stored again at the same moment stays. Drafts that a crash left behind go too.
+
+        Args:
+            timestamp_s: The time.
+            kept: Given some references, those of them that somebody still needs.
 
         Raises:
             Transient: the disk does not answer.
         """
         with self._translated("tidied"):
             folders = [self._folder, *(path for path in self._folder.iterdir() if path.is_dir())]
-            return sum(_remove_old(folder, timestamp_s) for folder in folders)
+            return sum(_remove_old(folder, timestamp_s, kept) for folder in folders)
 
     def _move_in(self, draft: Path, path: Path) -> None:
         if not path.parent.is_dir():
@@ -173,15 +179,16 @@ def _write(file: FileIO, chunk: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _remove_old(folder: Path, timestamp_s: float) -> int:
-    removed = 0
+def _remove_old(folder: Path, timestamp_s: float, kept: Kept) -> int:
     # Locked, since between the look at a file and its removal the same content could be stored anew.
-    with _locked(folder), os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_old(entry, timestamp_s):
-                Path(entry).unlink(missing_ok=True)
-                removed += 1
-    return removed
+    with _locked(folder):
+        with os.scandir(folder) as entries:
+            old = [entry.name for entry in entries if _is_old(entry, timestamp_s)]
+        needed = frozenset(kept([f"{_SCHEME}{name}" for name in old])) if old else frozenset()
+        gone = [name for name in old if f"{_SCHEME}{name}" not in needed]
+        for name in gone:
+            (folder / name).unlink(missing_ok=True)
+    return len(gone)
 
 
 def _is_old(entry: os.DirEntry[str], timestamp_s: float) -> bool:

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 
 from postroom import topology
 from postroom.accounts_watch import Accounts, AccountsLoop
@@ -10,11 +11,12 @@ from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Handler
 from postroom.clock import utc_now
 from postroom.deny_lists import DenyLists
+from postroom.inbox import retention
 from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import Store, attempts, evidence, inbox
+from postroom.store import Store, attempts, inbox
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
@@ -102,10 +104,15 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             inbox.forget_before(connection, SERVICE, before)
             attempts.forget_before(connection, before)
             waiting.forget_before(connection, before)
-            if settings.evidence_days is not None:
-                evidence.forget_before(connection, utc_now() - timedelta(days=settings.evidence_days))
-        spool.remove_before(before.timestamp())
-        return False
+        more = retention.tidy(
+            store,
+            {account.name: account.retention for account in accounts.all()},
+            None if settings.evidence_days is None else settings.evidence_days * 86_400,
+            utc_now(),
+        )
+        if not more:
+            spool.remove_before(before.timestamp(), partial(retention.referenced, store))
+        return more
 
     loops: dict[str, Loop] = {
         "replies": consumer(topology.REPLIES, received_mail("replies")),

@@ -119,11 +119,11 @@ def erase_step(view: View, person: Person) -> int:
     if not ids:
         return 0
     of_messages = conversation_messages.c.id.in_(ids)
-    touched = view.connection.execute(
-        view.select(conversation_messages.c.conversation_id).where(of_messages).distinct()
-    ).scalars()
+    column = conversation_messages.c.conversation_id
+    touched = view.select(column).where(conversation_messages.c.id.in_(ids)).distinct()
+    before = list(view.connection.execute(touched).scalars())
     erase_messages(view.connection, ids)
-    erase_empty(view.connection, list(touched))
+    erase_empty(view.connection, before)
     return len(ids)
 
 
@@ -171,6 +171,9 @@ def erase_empty(connection: Any, conversation_ids: Sequence[str]) -> None:
     """Erase those of the conversations that have no message any more, with what leads to them."""
     wanted = sorted(set(conversation_ids))
     message = conversation_messages.c
+    # Locked, so that a mail that is just joining one of them is seen, or begins it anew.
+    locked = select(conversations.c.id).where(conversations.c.id.in_(wanted)).order_by(conversations.c.id)
+    connection.execute(locked.with_for_update())
     used = select(message.conversation_id).where(message.conversation_id.in_(wanted))
     gone = [each for each in wanted if each not in set(connection.execute(used).scalars())]
     connection.execute(delete(conversation_keys).where(conversation_keys.c.conversation_id.in_(gone)))

@@ -25,6 +25,7 @@ class Placing:
     Attributes:
         conversations: The conversation of each message, by the message's id.
         begun: The first message of each new conversation, by the conversation's id.
+        joined: The first of these messages of each conversation that was there.
         last_at: The time of the newest of these messages of each conversation, new or not.
         new_leads: Keys that are to be written for the first time.
         moved_leads: Keys that are there and lead elsewhere now, or have a new time.
@@ -32,6 +33,7 @@ class Placing:
 
     conversations: dict[str, str] = field(default_factory=dict)
     begun: dict[str, Entry] = field(default_factory=dict)
+    joined: dict[str, Entry] = field(default_factory=dict)
     last_at: dict[str, datetime] = field(default_factory=dict)
     new_leads: dict[str, tuple[str, Lead]] = field(default_factory=dict)
     moved_leads: dict[str, Lead] = field(default_factory=dict)
@@ -58,6 +60,8 @@ def place(entries: Sequence[Entry], known: Mapping[str, Lead], within: Mapping[s
         if found is None:
             found = conversation_id(entry)
             placing.begun[found] = entry
+        elif found not in placing.begun:
+            placing.joined.setdefault(found, entry)
         placing.conversations[entry.id] = found
         placing.last_at[found] = max(entry.at, placing.last_at.get(found, entry.at))
         _remember(entry, found, leads, known, placing)

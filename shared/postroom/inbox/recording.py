@@ -138,27 +138,26 @@ _TOUCH = (
 
 
 def _write_conversations(connection: Connection, placing: Placing) -> None:
-    begun = [
-        {
-            "id": conversation_id,
-            "account": first.account,
-            "contact_id": None,
-            "correspondent": next(iter(first.correspondents), None),
-            "subject": first.subject,
-            "started_at": first.at,
-            "last_at": placing.last_at[conversation_id],
-        }
-        for conversation_id, first in placing.begun.items()
-    ]
+    begun = [_conversation_row(placing, each, first) for each, first in placing.begun.items()]
     if begun:
         connection.execute(conversations.insert(), begun)
-    touched = [
-        {"of": conversation_id, "moment": moment}
-        for conversation_id, moment in sorted(placing.last_at.items())
-        if conversation_id not in placing.begun
-    ]
-    if touched:
-        connection.execute(_TOUCH, touched)
+    joined = [_conversation_row(placing, each, first) for each, first in sorted(placing.joined.items())]
+    if joined:
+        connection.execute(_TOUCH, [{"of": row["id"], "moment": row["last_at"]} for row in joined])
+        # One that was erased after its keys were read begins anew.
+        insert_new(connection, conversations, joined)
+
+
+def _conversation_row(placing: Placing, conversation_id: str, first: Entry) -> dict[str, Any]:
+    return {
+        "id": conversation_id,
+        "account": first.account,
+        "contact_id": None,
+        "correspondent": next(iter(first.correspondents), None),
+        "subject": first.subject,
+        "started_at": first.at,
+        "last_at": placing.last_at[conversation_id],
+    }
 
 
 def _message_row(entry: Entry, conversation_id: str) -> dict[str, Any]:

@@ -77,16 +77,28 @@ def approval_ids(connection: Connection) -> Iterable[str]:
     ).scalars()
 
 
-def forget_before(connection: Connection, moment: datetime) -> int:
-    """Remove evidence of ended requests whose newest entry is older; returns how many entries."""
+def forget_before(connection: Connection, moment: datetime, *, account: str, limit: int) -> int:
+    """Remove evidence of ended requests whose newest entry is older; returns of how many requests.
+
+    Args:
+        connection: The transaction.
+        moment: What is older goes.
+        account: Whose requests.
+        limit: Of so many requests at most.
+    """
+    pending = approvals.c.state == "pending"
     old = (
         select(evidence.c.approval_id)
+        .join(approvals, approvals.c.id == evidence.c.approval_id)
+        .where(approvals.c.account == account, ~pending)
         .group_by(evidence.c.approval_id)
         .having(func.max(evidence.c.recorded_at) < moment)
+        .limit(limit)
     )
-    pending = select(approvals.c.id).where(approvals.c.state == "pending")
-    chosen = evidence.c.approval_id.in_(old) & evidence.c.approval_id.not_in(pending)
-    return connection.execute(delete(evidence).where(chosen)).rowcount
+    ids = list(connection.execute(old).scalars())
+    if ids:
+        connection.execute(delete(evidence).where(evidence.c.approval_id.in_(ids)))
+    return len(ids)
 
 
 def _row(recorded: Recorded, now: datetime) -> dict[str, object]:
