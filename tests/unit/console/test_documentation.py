@@ -12,7 +12,7 @@ from postroom.accounts_file import parse_accounts
 from postroom_console.app import main
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("README.md", "docs/getting-started.md", "docs/accounts.md", "docs/operations.md")
+PAGES = ("README.md", "docs/getting-started.md", "docs/accounts.md", "docs/users.md", "docs/operations.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -29,7 +29,7 @@ def test_the_accounts_files_shown_are_valid(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_shown_exist(page: str) -> None:
     text = (ROOT / page).read_text()
-    groups = "approvals|topology|accounts|config|secrets|evidence"
+    groups = "approvals|topology|accounts|config|secrets|evidence|tokens|users|audit|inbox|contacts|deny"
     shown = set(re.findall(rf"postroom ({groups}) ([a-z]+(?:-[a-z]+)?)", text))
     assert shown
     for group, name in shown:
