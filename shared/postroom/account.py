@@ -78,6 +78,10 @@ class Account(Section):
         description="Protected data: TLS with a verified certificate is required on both sides, and what "
         "people wrote is kept out of events and logs.",
     )
+    campaign: bool = Field(
+        False,
+        description="Its accepted mail also goes to a queue of its own, `postroom.campaign.<name>`.",
+    )
     footer: Text = Field("", description="Text under every mail that the account sends.")
     deny: DenyPatterns = Field(
         (), description="Addresses and domains (with all below them) whose mail is denied, one per line."

@@ -19,8 +19,8 @@ from postroom.envelope import JSON, MAX_ATTRIBUTE_CHARS, PREFIX, RFC822, event_t
 from postroom.messages import MESSAGES, ApprovalQuery, ApprovalStates, Command, MailReceived, Message
 
 CONTRACT_VERSION = "1.0.0"
-CLIENT, FETCHER, PROCESSOR, SENDER = "client", "fetcher", "processor", "sender"
-"""The four that speak: the client is any program that asks, listens, or operates."""
+CLIENT, FETCHER, PROCESSOR, SENDER, NOTIFIER = "client", "fetcher", "processor", "sender", "notifier"
+"""The five that speak: the client is any program that asks, listens, or operates."""
 
 SENT_BY: Mapping[str, tuple[str, ...]] = {
     "approval.request": (CLIENT,),
@@ -67,6 +67,8 @@ SENT_BY: Mapping[str, tuple[str, ...]] = {
     "account.tested": (FETCHER, SENDER),
     "account.status_changed": (FETCHER, SENDER),
     "accounts.changed": (CLIENT,),
+    "webhook.test": (CLIENT,),
+    "webhook.tested": (NOTIFIER,),
 }
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -75,6 +77,7 @@ _COMMAND_CHANNELS: Mapping[str, tuple[str, str]] = {
     "processorCommands": (topology.PROCESSOR_COMMANDS, PROCESSOR),
     "senderTransactional": (topology.SENDER_TRANSACTIONAL, SENDER),
     "senderBulk": (topology.SENDER_BULK, SENDER),
+    "notifierCommands": (topology.NOTIFIER_COMMANDS, NOTIFIER),
     "fetcherCommands": (f"{topology.FETCHER_COMMANDS}.{_ANY_SHARD}", FETCHER),
 }
 _REPLIES = "clientReplies"

@@ -425,6 +425,14 @@ class AccountFetchNow(Command):
     account: AccountName
 
 
+class WebhookTest(Command):
+    """Post a test event to a webhook now; the answer is `webhook.tested`."""
+
+    TYPE: ClassVar[str] = "webhook.test"
+
+    webhook: AccountName
+
+
 # Events about mail
 
 
@@ -850,6 +858,22 @@ class AccountsChanged(Event):
 
     names: tuple[AccountName, ...]
     revision: Annotated[int, Field(ge=0)]
+
+
+class WebhookTested(Event):
+    """What came of a test event. `status`: of the HTTP answer, if there was one; `answer`: how it begins."""
+
+    TYPE: ClassVar[str] = "webhook.tested"
+
+    webhook: AccountName
+    command_id: str
+    ok: bool
+    detail: QuotedLine
+    event_id: str = ""
+    address: QuotedLine = ""
+    status: int | None = None
+    duration_ms: Annotated[float, Field(ge=0)] = 0.0
+    answer: Quoted = ""
 
 
 def _concrete(root: type[Message]) -> list[type[Message]]:

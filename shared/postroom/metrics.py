@@ -102,6 +102,32 @@ commands_done = Counter(
     ["action"],
     registry=REGISTRY,
 )
+event_queue_messages = Gauge(
+    "postroom_event_queue_messages",
+    "Messages in the queues of a webhook or campaign (by the work queue's name), waiting or dead (in its "
+    "quarantine); every notifier says the same.",
+    ["queue", "state"],
+    registry=REGISTRY,
+)
+webhook_posts = Counter(
+    "postroom_webhook_posts_total",
+    "Requests to webhooks, by what became of them: delivered, retry, dead or disabled.",
+    ["webhook", "result"],
+    registry=REGISTRY,
+)
+webhook_seconds = Histogram(
+    "postroom_webhook_seconds",
+    "Time that one request to a webhook took.",
+    ["webhook"],
+    buckets=_DURATION_BUCKETS_S,
+    registry=REGISTRY,
+)
+webhook_disabled = Gauge(
+    "postroom_webhook_disabled",
+    "1 if the webhook asked for no more events (410).",
+    ["webhook"],
+    registry=REGISTRY,
+)
 shards_held = Gauge("postroom_shards_held", "Shards that this fetcher holds.", registry=REGISTRY)
 loops = Gauge("postroom_loop_up", "1 while a loop of the service turns.", ["loop"], registry=REGISTRY)
 

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         20.0, description="How long a stop waits for work in hand."
     )
+    event_queue_length: Annotated[int, Field(ge=100, le=100_000_000)] = Field(
+        100_000,
+        description="How many messages a queue of a webhook or campaign holds; beyond it the oldest go to "
+        "its quarantine, which holds as many. `postroom topology apply` sets it.",
+    )
     retention_days: Annotated[int, Field(ge=1)] = Field(
         30, description="How long handled message ids and spooled mail are kept."
     )

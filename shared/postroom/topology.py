@@ -29,6 +29,7 @@ from postroom.messages import (
     MailSent,
     MailUncertain,
     Message,
+    WebhookTest,
 )
 
 EVENTS = "postroom.events"
@@ -43,6 +44,7 @@ RESULTS = "postroom.processor.results"
 SENDER_TRANSACTIONAL = "postroom.sender.transactional"
 SENDER_BULK = "postroom.sender.bulk"
 FETCHER_COMMANDS = "postroom.fetcher.commands"
+NOTIFIER_COMMANDS = "postroom.notifier.commands"
 
 RETRY_DELAYS_S = (1, 10, 60, 600, 3600)
 DELIVERY_LIMIT = 20
@@ -110,6 +112,7 @@ def topology(shards: int) -> Topology:
         ),
         (SENDER_TRANSACTIONAL, (Binding(COMMANDS, SENDER_TRANSACTIONAL),)),
         (SENDER_BULK, (Binding(COMMANDS, SENDER_BULK),)),
+        (NOTIFIER_COMMANDS, (Binding(COMMANDS, NOTIFIER_COMMANDS),)),
         *(
             (name, (Binding(COMMANDS, name),))
             for name in (fetcher_commands(shard) for shard in range(shards))
@@ -183,6 +186,7 @@ _COMMAND_QUEUES: Mapping[type[Command], str] = {
     ApprovalCancel: PROCESSOR_COMMANDS,
     ApprovalDelegate: PROCESSOR_COMMANDS,
     ApprovalQuery: PROCESSOR_COMMANDS,
+    WebhookTest: NOTIFIER_COMMANDS,
 }
 _SEND_QUEUES = {"transactional": SENDER_TRANSACTIONAL, "bulk": SENDER_BULK}
 _FETCHER = (

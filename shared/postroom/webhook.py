@@ -9,25 +9,26 @@ from postroom.messages import MESSAGES, AccountName, Event
 from postroom.secret_reference import STORED, SecretReference, stored
 
 
-def _family(event_type: str) -> str:
+def family(event_type: str) -> str:
+    """The pattern for all events of its family, such as `approval.*`."""
     return f"{event_type.partition('.')[0]}.*"
 
 
-# Not posted: a mail that is on its way to the processor, the answer to a query, and word between services.
-_INTERNAL = ("mail.received", "approval.states", "accounts.changed")
+# Not posted: a mail that is on its way to the processor, answers, and word between services.
+_INTERNAL = ("mail.received", "approval.states", "accounts.changed", "webhook.tested")
 EVENT_TYPES = tuple(
     sorted(name for name, model in MESSAGES.items() if issubclass(model, Event) and name not in _INTERNAL)
 )
-_FAMILIES = tuple(sorted({_family(name) for name in EVENT_TYPES}))
+_FAMILIES = tuple(sorted({family(name) for name in EVENT_TYPES}))
 
 
 def _event(pattern: str) -> str:
     if pattern in ("*", *EVENT_TYPES, *_FAMILIES):
         return pattern
-    family = _family(pattern)
-    if family in _FAMILIES:
-        known = [name for name in EVENT_TYPES if _family(name) == family]
-        raise ValueError(f"must be one of {', '.join(known)}, or {family}")
+    own = family(pattern)
+    if own in _FAMILIES:
+        known = [name for name in EVENT_TYPES if family(name) == own]
+        raise ValueError(f"must be one of {', '.join(known)}, or {own}")
     raise ValueError(
         f"must be an event's type such as approval.decided, a family of them ({', '.join(_FAMILIES)}), or *"
     )
@@ -50,8 +51,16 @@ class Webhook(Section):
     secret: SecretReference = Field(
         description="What signs each request, a reference: `env:NAME`, `file:/path`, or `stored`."
     )
+    previous_secret: SecretReference | None = Field(
+        None,
+        description="The secret before, while secrets are changed: requests are signed with both.",
+    )
     allow_private: bool = Field(
-        False, description="Whether its address may be a private or link-local one, of your own network."
+        False,
+        description="Whether its address may be a private, link-local or loopback one, of your own network.",
+    )
+    concurrency: Annotated[int, Field(ge=1, le=32)] = Field(
+        4, description="How many requests are under way at a time, for each notifier."
     )
     enabled: bool = Field(True, description="Off: nothing is posted.")
 
@@ -59,14 +68,21 @@ class Webhook(Section):
     @classmethod
     def _name_stored_secret(cls, data: Any) -> Any:
         """`stored` alone means this webhook's own secret."""
-        if isinstance(data, dict) and data.get("secret") == STORED:
-            # With a full stop, which no account's name has: never the secret of an account.
-            return {**data, "secret": stored(f"webhook.{data.get('name')}", "secret")}
-        return data
+        if not isinstance(data, dict):
+            return data
+        # With a full stop, which no account's name has: never the secret of an account.
+        own = f"webhook.{data.get('name')}"
+        fields = [field for field in ("secret", "previous_secret") if data.get(field) == STORED]
+        return {**data, **{field: stored(own, field) for field in fields}}
+
+    def secret_references(self) -> dict[str, str]:
+        """The references to its secrets by field, the one in force first."""
+        found = {"secret": self.secret, "previous_secret": self.previous_secret}
+        return {field: reference for field, reference in found.items() if reference is not None}
 
     def wants(self, event_type: str, account: str | None) -> bool:
         """Whether events of this type, of this account (None: of none), are posted."""
         if not self.enabled or (self.accounts != "all" and account not in self.accounts):
             return False
-        patterns = {"*", event_type, _family(event_type)}
+        patterns = {"*", event_type, family(event_type)}
         return event_type in EVENT_TYPES and not patterns.isdisjoint(self.events)

@@ -44,11 +44,11 @@ def _is_for_all(name: str) -> bool:
 
 def _references(configuration: Configuration, name: str) -> dict[str, str]:
     if name.startswith(WEBHOOK):
-        secrets_of = {each.name: each.secret for each in configuration.webhooks}
-        if (reference := secrets_of.get(name.removeprefix(WEBHOOK))) is None:
+        secrets_of = {each.name: each.secret_references() for each in configuration.webhooks}
+        if (references := secrets_of.get(name.removeprefix(WEBHOOK))) is None:
             there = ", ".join(f"{WEBHOOK}{each}" for each in secrets_of) or "none"
             raise Misconfigured("webhook", f"there is no {name}; there are {there}")
-        return {"secret": reference}
+        return references
     if name != SYSTEM_SMTP:
         return the_account(configuration, name).secret_references()
     section = configuration.system_smtp

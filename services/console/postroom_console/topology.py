@@ -78,8 +78,11 @@ def check(shards: int | None, every: bool, as_json: bool) -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file.")
 def definitions(shards: int | None, vhost: str, users: tuple[str, ...], output: Path | None) -> None:
     """Print the definitions for import at RabbitMQ's start (`load_definitions`)."""
-    wanted = _topology(read_settings(), shards)
-    document = json.dumps(make_definitions(wanted, vhost, _password_hashes(users)), indent=2)
+    settings = read_settings()
+    wanted = _topology(settings, shards)
+    hashes = _password_hashes(users)
+    made = make_definitions(wanted, vhost, hashes, settings.event_queue_length)
+    document = json.dumps(made, indent=2)
     if output is None:
         click.echo(document)
     else:
@@ -91,7 +94,10 @@ def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
     """Declare the topology at the broker of the settings."""
     management = settings.broker_management_url
     return declare.apply(
-        settings.broker, wanted, management_url=management.get_secret_value() if management else None
+        settings.broker,
+        wanted,
+        management_url=management.get_secret_value() if management else None,
+        event_queue_length=settings.event_queue_length,
     )
 
 

@@ -4,16 +4,19 @@ import base64
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from amqp import exceptions as amqp_errors
 
 from postroom.broker.connection import connect, parse_url, release, translated
-from postroom.broker.definitions import POLICIES, policy_document
+from postroom.broker.definitions import EVENT_QUEUE_LENGTH, Policy, policy_document
+from postroom.broker.definitions import policies as make_policies
 from postroom.broker.embedded import SCHEME
+from postroom.broker.embedded_queue import BrokerFile
 from postroom.errors import Misconfigured, Transient
 from postroom.topology import Exchange, Queue, Topology
 
@@ -31,7 +34,12 @@ class Applied:
 
 
 def apply(
-    url: str, topology: Topology, *, policies: bool = True, management_url: str | None = None
+    url: str,
+    topology: Topology,
+    *,
+    policies: bool = True,
+    management_url: str | None = None,
+    event_queue_length: int = EVENT_QUEUE_LENGTH,
 ) -> Applied:
     """Declare every exchange, queue and binding, and set the policies.
 
@@ -40,6 +48,7 @@ def apply(
         topology: What there is to be.
         policies: Whether to set the limits that are policies.
         management_url: RabbitMQ's management API, `http(s)://user:password@host:15672`.
+        event_queue_length: How many messages a queue of a webhook or campaign holds.
 
     Raises:
         Misconfigured: Something is there with other arguments, or the user lacks a right; says which and what
@@ -52,35 +61,54 @@ def apply(
             for exchange in topology.exchanges:
                 _declare_exchange(connection, exchange)
             for queue in topology.queues:
-                _declare_queue(connection, queue)
+                declare_queue(connection, queue)
     finally:
         release(connection)
+    wanted = make_policies(event_queue_length)
     skipped = _reason_to_skip(url, policies, management_url)
-    if skipped is None and management_url:
-        set_policies(management_url, parse_url(url).vhost)
+    address = parse_url(url)
+    if address.scheme == SCHEME:
+        _limit_lengths(address.path, wanted)
+    elif skipped is None and management_url:
+        set_policies(management_url, address.vhost, wanted)
     return Applied(
         len(topology.exchanges),
         len(topology.queues),
-        len(POLICIES) if skipped is None else 0,
+        len(wanted) if skipped is None else 0,
         () if skipped is None else (skipped,),
     )
 
 
-def set_policies(management_url: str, vhost: str) -> None:
-    """Set every policy by the management API.
+def _limit_lengths(path: str, policies: Sequence[Policy]) -> None:
+    """The one kind of limit that the embedded broker takes from policies."""
+    lengths = [
+        (policy.priority, policy.pattern, int(policy.definition["max-length"]))
+        for policy in policies
+        if "max-length" in policy.definition
+    ]
+    with translated("the embedded broker"):
+        file = BrokerFile(Path(path), "topology")
+        try:
+            file.limit_lengths(lengths)
+        finally:
+            file.close()
+
+
+def set_policies(management_url: str, vhost: str, policies: Sequence[Policy]) -> None:
+    """Set these policies by the management API.
 
     Raises:
         Misconfigured: It refused.
         Transient: It is not there.
     """
-    for policy in POLICIES:
+    for policy in policies:
         path = f"policies/{quote(vhost, safe='')}/{policy.name}"
         _put(management_url, path, policy_document(policy))
 
 
 def _reason_to_skip(url: str, policies: bool, management_url: str | None) -> str | None:
     if parse_url(url).scheme == SCHEME:
-        return "the embedded broker has no policies: its delivery limit is built in"
+        return "the embedded broker has no policies: its delivery limit is built in, lengths are set"
     if not policies:
         return "policies were not asked for"
     if not management_url:
@@ -96,7 +124,8 @@ def _declare_exchange(connection: Any, exchange: Exchange) -> None:
         channel.exchange_declare(exchange.name, type=exchange.kind, durable=True, auto_delete=False)
 
 
-def _declare_queue(connection: Any, queue: Queue) -> None:
+def declare_queue(connection: Any, queue: Queue) -> None:
+    """Make the queue and bind it. Raises Misconfigured, and the errors of py-amqp."""
     with _explained(f"queue {queue.name}"), connection.channel() as channel:
         channel.queue_declare(
             queue.name, durable=True, exclusive=False, auto_delete=False, arguments=dict(queue.arguments)

@@ -26,6 +26,7 @@ class Policy:
     name: str
     pattern: str
     definition: Mapping[str, str | int]
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,25 @@ class Rights:
     tags: tuple[str, ...] = ()
 
 
-POLICIES = (
-    Policy(
-        "postroom-limits",
-        r"^postroom\.(?!client\.)",
-        {"delivery-limit": names.DELIVERY_LIMIT, "max-length-bytes": MAX_QUEUE_BYTES},
-    ),
-    Policy("postroom-clients", r"^postroom\.client\.", {"max-length": MAX_CLIENT_MESSAGES}),
-)
+NO_DELIVERY_LIMIT = 1_000_000_000
+EVENT_QUEUE_LENGTH = 100_000
+_EVENT_QUEUES = r"^postroom\.(webhook|campaign)\."
+
+
+def policies(event_queue_length: int = EVENT_QUEUE_LENGTH) -> tuple[Policy, ...]:
+    """All policies; `event_queue_length`: messages in a queue of a webhook or campaign."""
+    limits = {"delivery-limit": names.DELIVERY_LIMIT, "max-length-bytes": MAX_QUEUE_BYTES}
+    events = {**limits, "max-length": event_queue_length}
+    # Who looks into a quarantine takes messages out and gives them back: that must not count as a crash.
+    dead = {"delivery-limit": NO_DELIVERY_LIMIT}
+    return (
+        Policy("postroom-limits", r"^postroom\.(?!client\.)", limits),
+        Policy("postroom-clients", r"^postroom\.client\.", {"max-length": MAX_CLIENT_MESSAGES}),
+        Policy("postroom-event-queues", _EVENT_QUEUES, events, priority=1),
+        Policy("postroom-dead", r"^postroom\.(?!client\.).*\.dead$", {**limits, **dead}, priority=2),
+        Policy("postroom-dead-events", _EVENT_QUEUES + r".*\.dead$", {**events, **dead}, priority=3),
+    )
+
 
 _CLIENT_QUEUES = r"postroom\.client\..*"
 
@@ -58,6 +70,13 @@ def _service(name: str, writes: str, reads: str) -> Rights:
     )
 
 
+def _notifier() -> Rights:
+    """Its own queues, which it binds: for that it writes to the queue and reads the exchange."""
+    own = r"postroom\.(webhook|campaign|notifier\.accounts)\..*"
+    reads = rf"{own}|postroom\.notifier\.commands|postroom\.(events|commands|retry|dead)"
+    return Rights(f"^{own}$", rf"^({own}|postroom\.(events|retry|dead))$", f"^({reads})$")
+
+
 RIGHTS: Mapping[str, Rights] = {
     "fetcher": _service("fetcher", r"postroom\.(events|retry|dead)", r"postroom\.fetcher\.commands\.[0-9]+"),
     # It answers queries into the clients' own queues.
@@ -67,6 +86,8 @@ RIGHTS: Mapping[str, Rights] = {
         r"postroom\.processor\.(replies|inbox|commands|results)",
     ),
     "sender": _service("sender", r"postroom\.(events|retry|dead)", r"postroom\.sender\.(transactional|bulk)"),
+    # The only service that declares queues: those that follow from the accounts file.
+    "notifier": _notifier(),
     # A program that asks for approvals: it binds queues of its own to the events.
     "client": Rights(
         f"^{_CLIENT_QUEUES}$",
@@ -96,7 +117,12 @@ def password_hash(password: str, salt: bytes) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def definitions(topology: Topology, vhost: str, users: Mapping[str, str] | None = None) -> dict[str, Any]:
+def definitions(
+    topology: Topology,
+    vhost: str,
+    users: Mapping[str, str] | None = None,
+    event_queue_length: int = EVENT_QUEUE_LENGTH,
+) -> dict[str, Any]:
     """The definitions document.
 
     Args:
@@ -104,6 +130,7 @@ def definitions(topology: Topology, vhost: str, users: Mapping[str, str] | None 
         vhost: The virtual host, which is made.
         users: Password hash by service, see `RIGHTS` and `password_hash`. Services that are not named get a
             user that cannot log in with a password (an empty hash), for certificates or a later import.
+        event_queue_length: See `policies`.
 
     Raises:
         ValueError: A service is unknown.
@@ -117,7 +144,10 @@ def definitions(topology: Topology, vhost: str, users: Mapping[str, str] | None 
             _user(service, (users or {}).get(service, ""), rights.tags) for service, rights in RIGHTS.items()
         ],
         "permissions": [_permission(service, rights, vhost) for service, rights in RIGHTS.items()],
-        "policies": [{"vhost": vhost, **policy_document(policy), "name": policy.name} for policy in POLICIES],
+        "policies": [
+            {"vhost": vhost, **policy_document(policy), "name": policy.name}
+            for policy in policies(event_queue_length)
+        ],
         "exchanges": [
             {
                 "name": exchange.name,
@@ -161,7 +191,7 @@ def policy_document(policy: Policy) -> dict[str, Any]:
         "pattern": policy.pattern,
         "apply-to": "queues",
         "definition": dict(policy.definition),
-        "priority": 0,
+        "priority": policy.priority,
     }
 
 

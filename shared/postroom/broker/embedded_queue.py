@@ -7,6 +7,7 @@ gone when row and body are deleted. Nothing about messages is kept in memory onl
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ class BrokerFile:
         self.path = path
         self._database = open_database(path)
         self._routes: tuple[int, Routes] | None = None
+        self._limits: dict[int, int] = {}
         self._here = machine()
         self._name = name
         with self._transaction():
@@ -181,6 +183,18 @@ class BrokerFile:
             "SELECT routing_key, name FROM binding JOIN queue ON queue.id = binding.queue WHERE exchange = ?",
             (exchange,),
         ).fetchall()
+
+    def limit_lengths(self, limits: Iterable[tuple[int, str, int]]) -> None:
+        """Set how many messages queues hold: priority, pattern of their names, messages.
+
+        Of the patterns that fit a name the one of the highest priority counts. Beyond the length the oldest
+        message leaves its queue, to where the queue sends its dead letters.
+        """
+        with self._transaction():
+            self._database.execute("DELETE FROM queue_limit")
+            rows = [(pattern, priority, length) for priority, pattern, length in limits]
+            self._database.executemany("INSERT INTO queue_limit VALUES (?, ?, ?)", rows)
+            self._rerouted()
 
     def queue_id(self, name: str) -> int:
         """The queue's id, which a later queue of the same name does not share.
@@ -361,10 +375,14 @@ class BrokerFile:
         self._database.execute("DELETE FROM session WHERE id = ?", (session,))
 
     def _release(self, condition: str, parameters: Iterable[tuple[int, ...]]) -> None:
-        """Give leased messages back; the net under crash loops takes those that came back too often."""
+        """Give leased messages back; the net under crash loops takes those that came back too often.
+
+        Not out of a quarantine: who looks into one takes messages and gives them back.
+        """
+        outside = "queue NOT IN (SELECT id FROM queue WHERE name LIKE '%.dead')"
         for values in parameters:
             crashing = self._database.execute(
-                f"SELECT queue, id FROM message WHERE {condition} AND deliveries > ?",  # noqa: S608 - ours
+                f"SELECT queue, id FROM message WHERE {condition} AND deliveries > ? AND {outside}",  # noqa: S608
                 (*values, DELIVERY_LIMIT),
             ).fetchall()
             self._move_out(crashing)
@@ -404,6 +422,18 @@ class BrokerFile:
             "INSERT INTO message (queue, id, expires_at) VALUES (?, ?, ?)",
             [(queue, first + index, expiry.get(queue)) for index, (_, queue) in enumerate(messages)],
         )
+        self._trim({queue for _, queue in messages})
+
+    def _trim(self, queues: Iterable[int]) -> None:
+        """Let the oldest messages leave the queues that hold more than they may."""
+        self._current_routes()
+        for queue in self._limits.keys() & set(queues):
+            waiting = "FROM message WHERE queue = ? AND session IS NULL"
+            count = self._database.execute(f"SELECT count(*) {waiting}", (queue,)).fetchone()[0]
+            excess = count - self._limits[queue]
+            if excess > 0:
+                oldest = f"SELECT queue, id {waiting} ORDER BY id LIMIT ?"
+                self._move_out(self._database.execute(oldest, (queue, excess)).fetchall())
 
     def _next_ids(self, count: int) -> int:
         """The first of `count` new message ids."""
@@ -418,6 +448,7 @@ class BrokerFile:
         return {queue: now + ttl_ms / 1000 for queue, ttl_ms in rows if queue in queues}
 
     def _move_out(self, places: Sequence[Place]) -> None:
+        reached: set[int] = set()
         for queue, message in places:
             dead = self._database.execute(
                 "SELECT dead_exchange, dead_key, name FROM queue WHERE id = ?", (queue,)
@@ -431,8 +462,11 @@ class BrokerFile:
                 continue
             for target in targets:
                 self._copy(message, target)
+            reached.update(targets)
             self._database.execute("DELETE FROM message WHERE queue = ? AND id = ?", (queue, message))
             self._database.execute("DELETE FROM body WHERE id = ?", (message,))
+        if reached:
+            self._trim(reached)
 
     def _dead_targets(
         self, queue: int, message: int, dead: tuple[str | None, str | None, str]
@@ -504,4 +538,15 @@ class BrokerFile:
         bindings: dict[str, list[tuple[str, int]]] = {}
         for exchange, routing_key, queue in self._database.execute("SELECT * FROM binding").fetchall():
             bindings.setdefault(exchange, []).append((routing_key, queue))
+        self._limits = self._load_limits(queues)
         return Routes(kinds, queues, bindings)
+
+    def _load_limits(self, queues: Mapping[str, int]) -> dict[int, int]:
+        query = "SELECT pattern, max_length FROM queue_limit ORDER BY priority DESC, pattern"
+        limits = [(re.compile(pattern), length) for pattern, length in self._database.execute(query)]
+        found = {}
+        for name, queue in queues.items() if limits else ():
+            length = next((length for pattern, length in limits if pattern.search(name)), None)
+            if length is not None:
+                found[queue] = length
+        return found

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 30.0
 _CREATING = threading.Lock()
 
@@ -58,6 +58,15 @@ CREATE TABLE body (
     content BLOB NOT NULL
 );
 """
+LIMITS = """
+CREATE TABLE queue_limit (
+    pattern TEXT PRIMARY KEY,
+    priority INTEGER NOT NULL,
+    max_length INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+_STEPS = (SCHEMA, LIMITS)
+"""What each version adds to the one before."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
@@ -98,8 +107,9 @@ def _prepare(database: sqlite3.Connection) -> None:
     if _version(database) == SCHEMA_VERSION:
         return
     database.execute("BEGIN IMMEDIATE")
-    if _version(database) == 0:
-        for statement in SCHEMA.split(";"):
+    version = _version(database)
+    for step in _STEPS[version:] if version < SCHEMA_VERSION else ():
+        for statement in step.split(";"):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     database.execute("COMMIT")

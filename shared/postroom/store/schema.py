@@ -597,3 +597,29 @@ sender_windows = Table(
     Column("started_at", Moment, nullable=False),
     Column("used", Integer, nullable=False),
 )
+
+# Events. Notifier: how posting to a webhook goes. `rests_until`: it asked to be left alone (Retry-After).
+# `disabled_url`: the URL that answered 410; another one in the settings is a new beginning.
+webhook_states = Table(
+    "webhook_states",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("last_success_at", Moment),
+    Column("last_failure_at", Moment),
+    Column("last_failure", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("rests_until", Moment),
+    Column("disabled_at", Moment),
+    Column("disabled_url", Text),
+    Column("disabled_why", Text, nullable=False),
+)
+
+# Events. Notifier: the queues of webhooks and campaigns that it has declared, each with what it may be bound
+# to (exchange and routing key); `retired_at`: since when the accounts file does not ask for it any more.
+event_queues = Table(
+    "event_queues",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("bindings", JSON, nullable=False),
+    Column("retired_at", Moment),
+)

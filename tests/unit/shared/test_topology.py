@@ -110,7 +110,7 @@ def test_every_work_queue_has_its_delays_and_its_quarantine() -> None:
     by_name = {queue.name: queue for queue in WHOLE.queues}
     assert len(by_name) == len(WHOLE.queues)
     work = [name for name in by_name if ".retry." not in name and not name.endswith(".dead")]
-    assert len(work) == 6 + 4
+    assert len(work) == 7 + 4
     for name in work:
         dead = by_name[topology.dead_queue(name)]
         assert [(each.exchange, each.routing_key) for each in dead.bindings] == [("postroom.dead", dead.name)]
