@@ -8,6 +8,8 @@ from rich.console import Console
 
 FILE_WIDTH = 110
 _JOINERS = "\u200c\u200d"
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_NOT_JOINED = frozenset({*_JOINERS, _REPLACEMENT})
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their category, and yet nothing to see: fillers, the empty Braille cell."""
 _FIRST_JOINED = "\u0600"
@@ -47,12 +49,12 @@ def safe(text: str) -> str:
 
 def _safe_letter(letter: str, before: str) -> str:
     if letter in _JOINERS or _is_variant(letter):
-        return letter if before >= _FIRST_JOINED and before not in _JOINERS else ""
+        return letter if before >= _FIRST_JOINED and before not in _NOT_JOINED else ""
     if letter == "\n" or (letter.isprintable() and letter not in _INVISIBLE):
         return letter
     if letter == "\t" or unicodedata.category(letter) == "Zs":
         return " "
-    return "\N{REPLACEMENT CHARACTER}"
+    return _REPLACEMENT
 
 
 def _is_variant(letter: str) -> bool:

@@ -118,7 +118,6 @@ def erase_step(view: View, person: Person) -> int:
     ids = _next_ids(view, person, "")
     if not ids:
         return 0
-    of_messages = conversation_messages.c.id.in_(ids)
     column = conversation_messages.c.conversation_id
     touched = view.select(column).where(conversation_messages.c.id.in_(ids)).distinct()
     before = list(view.connection.execute(touched).scalars())

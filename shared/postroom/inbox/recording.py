@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -167,10 +166,12 @@ def _message_row(entry: Entry, conversation_id: str) -> dict[str, Any]:
 def _source_row(entry: Entry, source: Source) -> dict[str, Any]:
     packed = None if source.content is None else zlib.compress(source.content, _FAST)
     return {
-        **asdict(source),
-        "content": packed,
         "message_id": entry.id,
         "account": entry.account,
+        "content": packed,
+        "dataref": source.dataref,
+        "size_bytes": source.size_bytes,
+        "truncated": source.truncated,
         "at": entry.at,
     }
 
