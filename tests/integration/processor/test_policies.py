@@ -229,24 +229,21 @@ def test_a_clock_that_jumps_opens_no_window_twice_and_loses_nothing(bench: Bench
     assert bench.rows(deferred_mails) == []
 
 
-def test_a_hundred_thousand_rules_cost_a_mail_next_to_nothing(bench: Bench) -> None:
+def test_rules_by_the_thousand_are_read_at_once_and_again_only_when_they_change(bench: Bench) -> None:
     with bench.store.write() as connection:
-        deny.add_all(connection, (f"n{number}.example" for number in range(100_000)), now=NOW)
+        deny.add_all(connection, (f"n{number}.example" for number in range(5_000)), now=NOW)
     accounts = Accounts(bench.store)
     lists = DenyLists(bench.store, accounts)
-    started = time.perf_counter()
-    lists.refresh()
-    loaded = time.perf_counter() - started
     account = accounts.get("release")
     assert account is not None
-    looks = 2_000
-    started = time.perf_counter()
-    for number in range(looks):
-        assert lists.covering(account, (f"x@mail.n{number}.example",)) is not None
-        assert lists.covering(account, (f"x@mail.n{number}.example.org",)) is None
-    each_us = (time.perf_counter() - started) / looks / 2 * 1e6
-    print(f"100,000 rules: read in {loaded:.2f} s, a look takes {each_us:.0f} µs")
-    assert each_us < 1_000
+    lists.refresh()
+    rule = lists.covering(account, ("x@mail.n4999.example",))
+    assert rule is not None
+    lists.refresh()
+    assert lists.covering(account, ("x@mail.n4999.example",)) is rule
+    deny_now(bench, "late.example")
+    lists.refresh()
+    assert lists.covering(account, ("x@late.example",)) is not None
 
 
 def _consumer(bench: Bench, queue: str, handler: Callable[..., Any]) -> Consumer:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +109,17 @@ def test_the_first_list_that_covers_any_address_wins() -> None:
     assert found is not None
     assert found.told == "a@shop.example (of release, from the accounts file)"
     assert first_covering([], ["a@shop.example"]) is None
+
+
+def test_a_hundred_thousand_rules_cost_a_look_no_more_than_ten() -> None:
+    few = DenyList({f"n{number}.example": Rule(f"n{number}.example") for number in range(10)})
+    many = DenyList({f"n{number}.example": Rule(f"n{number}.example") for number in range(100_000)})
+    senders = [f"x@mail.n{number}.example.org" for number in range(1_000)]
+
+    def look(rules: DenyList) -> float:
+        started = time.process_time()
+        for sender in senders:
+            assert rules.covers(sender) is None
+        return time.process_time() - started
+
+    assert min(look(many) for _ in range(5)) < 5 * min(look(few) for _ in range(5))
