@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    model_validator,
 )
 
 from postroom.addresses import Address, same_address
@@ -32,6 +33,10 @@ MAX_APPROVERS = 50
 MAX_REMINDERS = 50
 MAX_BODY_CHARS = 100_000
 MAX_QUOTED_CHARS = 2000
+MAX_ATTACHMENTS = 50
+RESERVED_VALUES = frozenset({"signature", "recipient", "sender", "unsubscribe"})
+"""What every template is given, beside the values of the message."""
+MEDIA_TYPE_PATTERN = r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$"  # RFC 6838 section 4.2
 _YEARS = (1970, 9998)
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
@@ -64,6 +69,21 @@ def _quoted_line(text: object) -> object:
     return " ".join(clean.split())[:MAX_QUOTED_CHARS] if isinstance(clean, str) else clean
 
 
+def _file_name(text: str) -> str:
+    """A name, and no path: some mail programs would follow it."""
+    _one_line(text)
+    if "/" in text or "\\" in text or text.strip(" .") != text:
+        raise ValueError("must be the name of a file: no / or \\, no dot or space at its ends")
+    return text
+
+
+def _https(text: str) -> str:
+    """A URL that may stand in List-Unsubscribe (RFC 2369, RFC 8058 section 3.1)."""
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?][!#-;=?-~]*)?", text):
+        raise ValueError("must be a URL that begins with https://, in printable ASCII")
+    return text
+
+
 def _utc(moment: datetime) -> datetime:
     if not _YEARS[0] <= moment.year <= _YEARS[1]:
         raise ValueError(f"must be a time in the years {_YEARS[0]} to {_YEARS[1]}")
@@ -82,6 +102,8 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ApprovalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 Choice = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w-]{0,31}$")]
+TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+ValueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_one_line)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Uid = Annotated[int, Field(ge=1, le=4_294_967_295)]
@@ -325,20 +347,87 @@ class PlainMail(BaseModel):
     in_reply_to: ShortLine = ""
 
 
-MailContent = Annotated[ApprovalMail | HelpMail | ConfirmMail | PlainMail, Field(discriminator="kind")]
+class TemplateMail(BaseModel):
+    """A mail made from a template. None: the default one of the account, or of all accounts.
+
+    `values`: what the template's names stand for. A name that the template uses and that is not here is an
+    error, and the mail is not sent.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["template"] = "template"
+    template: TemplateName | None = None
+    values: Annotated[dict[ValueName, JsonValue], Field(max_length=200)] = Field(default_factory=dict)
+    in_reply_to: ShortLine = ""
+
+    @model_validator(mode="after")
+    def _no_reserved_value(self) -> "TemplateMail":
+        taken = sorted(RESERVED_VALUES.intersection(self.values))
+        if taken:
+            raise ValueError(f"values: {taken[0]} is what Postroom gives every template; use another name")
+        return self
+
+
+class Attachment(BaseModel):
+    """A file that goes with a mail; its content lies in the spool.
+
+    With `content_id` it is an image that the HTML part shows: `<img src="cid:...">`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    dataref: Annotated[str, StringConstraints(pattern=r"^spool:sha256:[0-9a-f]{64}$")]
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_file_name)]
+    media_type: Annotated[str, StringConstraints(max_length=127, pattern=MEDIA_TYPE_PATTERN)] = (
+        "application/octet-stream"
+    )
+    content_id: Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Attachment":
+        if self.media_type.startswith(("multipart/", "message/")):
+            raise ValueError(
+                "media_type: must not be multipart/... or message/...: those are mails of their own"
+            )
+        if self.content_id and not self.media_type.startswith("image/"):
+            raise ValueError("content_id: only images are shown in the mail; leave it out for other files")
+        return self
+
+
+MailContent = Annotated[
+    ApprovalMail | HelpMail | ConfirmMail | PlainMail | TemplateMail, Field(discriminator="kind")
+]
 
 
 class MailSend(Command):
-    """Send one mail to one person. `id` is the idempotency key: the same id is never mailed twice."""
+    """Send one mail to one person. `id` is the idempotency key: the same id is never mailed twice.
+
+    `account`: may be left empty for a mail made from a template that names one. `signed_by`: the user (name
+    or address) whose signature stands in it; without one it is the account's. `unsubscribe`: where one click
+    ends such mails (RFC 8058); mails of the lane `bulk` without it name an address to write to.
+    """
 
     TYPE: ClassVar[str] = "mail.send"
 
     id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")]
-    account: AccountName
+    account: AccountName | Literal[""] = ""
     recipient: Address
     content: MailContent
     lane: SendLane = "transactional"
     written_at: UtcTime
+    attachments: Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+    signed_by: ShortLine = ""
+    unsubscribe: Annotated[str, StringConstraints(max_length=800), AfterValidator(_https)] | None = None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "MailSend":
+        if not self.account and not isinstance(self.content, TemplateMail):
+            raise ValueError("account: is missing; only a template can name it instead")
+        if self.attachments and not isinstance(self.content, PlainMail | TemplateMail):
+            raise ValueError("attachments: a mail about a request has none")
+        shown = [each.content_id.lower() for each in self.attachments if each.content_id]
+        if len(set(shown)) != len(shown):
+            raise ValueError("attachments: a content_id is given twice")
+        return self
 
 
 # Commands to the fetcher
@@ -495,7 +584,7 @@ class MailDenied(MailEvent):
 
 
 class MailDeferred(MailEvent):
-    """A mail is over the account's count limit and waits for the next interval."""
+    """A mail is over a limit of its account and waits in the broker; `until`: when its turn is, as it seems."""
 
     TYPE: ClassVar[str] = "mail.deferred"
 
@@ -527,9 +616,12 @@ class MailQuarantined(MailEvent):
 
 
 class SendEvent(Event):
-    """What every event about a sent mail has. `send_id` is the id of its `mail.send`."""
+    """What every event about a sent mail has. `send_id` is the id of its `mail.send`.
 
-    account: AccountName
+    `account` is empty where the order named none and no template did either.
+    """
+
+    account: AccountName | Literal[""]
     send_id: str
     recipient: Address
     message_id: str
