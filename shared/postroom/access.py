@@ -4,15 +4,17 @@ Two questions, always both: may somebody of this role do such a deed at all (`ma
 (`accounts_of`). The role gives no access to mail: that is what `owner` and `readers` of an account say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from postroom.account import Account
-from postroom.user import OPERATOR, User
+from postroom.user import OPERATOR, User, called
 
 Deed = Literal["mail", "tokens", "deny", "webhooks", "dead", "accounts", "audit"]
 """What is done. `deny`, `dead` and `audit`: of the whole system; of an account they are `mail`."""
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,19 @@ def accounts_of(actor: Actor, user: User | None, accounts: Iterable[Account]) ->
     return frozenset(
         account.name for account in accounts if any(map(user.is_called, (account.owner, *account.readers)))
     )
+
+
+def strangers(account: Account, users: Sequence[User]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Owner and readers of the account whom no user is called: the field, and what is allowed there.
+
+    Without users they are names and no more.
+    """
+    if not users:
+        return
+    more = f" and {len(users) - _MOST_NAMED} more" if len(users) > _MOST_NAMED else ""
+    known = ", ".join(user.name for user in users[:_MOST_NAMED]) + more
+    named: list[tuple[tuple[str | int, ...], str]] = [(("owner",), account.owner)] if account.owner else []
+    named += [(("readers", place), reader) for place, reader in enumerate(account.readers)]
+    for field, name in named:
+        if called(users, name) is None:
+            yield field, f"must be the name or address of a user; users are {known}"

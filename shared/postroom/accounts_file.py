@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from yaml.reader import ReaderError
 
+from postroom.access import strangers
 from postroom.account import Account
 from postroom.account_oauth import OAuth
 from postroom.account_servers import Imap, Smtp, SystemSmtp
@@ -23,7 +24,7 @@ from postroom.errors import Misconfigured
 from postroom.fault import sentence
 from postroom.secret_reference import STORED, stored
 from postroom.sections import SECTIONS
-from postroom.user import User, called
+from postroom.user import User
 from postroom.webhook import Webhook
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -142,16 +143,9 @@ def _without_smtp(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
 
 
 def _strangers(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
-    """Owners and readers of whom no user is called so; without users they are names and no more."""
-    if not file.users:
-        return
-    known = _some([user.name for user in file.users])
     for index, account in enumerate(file.accounts):
-        named: list[tuple[_FieldPath, str]] = [(("owner",), account.owner)] if account.owner else []
-        named += [(("readers", place), reader) for place, reader in enumerate(account.readers)]
-        for field, name in named:
-            if called(file.users, name) is None:
-                yield ("accounts", index, *field), f"must be the name or address of a user; users are {known}"
+        for field, wrong in strangers(account, file.users or ()):
+            yield ("accounts", index, *field), wrong
 
 
 def _unknown_accounts(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
@@ -161,11 +155,6 @@ def _unknown_accounts(file: AccountsFile) -> Iterator[tuple[_FieldPath, str]]:
             if name not in names:
                 path = ("webhooks", index, "accounts", place)
                 yield path, "must be the name of an account in this file; or say accounts: all"
-
-
-def _some(names: Sequence[str], most: int = 20) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _line(path: _FieldPath, lines: Mapping[_FieldPath, int]) -> int:

@@ -1,18 +1,21 @@
 """What applying an accounts file would change, and the change itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from postroom.access import strangers
 from postroom.account import Account
 from postroom.accounts_file import AccountsFile
+from postroom.errors import Misconfigured
 from postroom.sections import SECTIONS, SectionName, settings
 from postroom.store import accounts as stored
 from postroom.store import tokens
 from postroom.store.accounts import Configuration, document
+from postroom.user import User
 
 Kind = Literal["added", "changed", "removed", "left"]
 
@@ -64,7 +67,12 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
         current: As they are.
         wanted: As they are to be.
         prune: Whether accounts that the file does not have are removed.
+
+    Raises:
+        Misconfigured: the file has no users, and an owner or reader is none of those that there are.
     """
+    if wanted.users is None and not prune:
+        check_people(wanted.accounts, current.users)
     changes = [
         change
         for name in SECTIONS
@@ -82,6 +90,17 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
     before_order = [name for name in current.accounts if name in set(names)]
     reordered = before_order != [name for name in names if name in current.accounts]
     return Plan(wanted, tuple(changes), reordered)
+
+
+def check_people(accounts: Iterable[Account], users: Sequence[User]) -> None:
+    """Raises Misconfigured unless owners and readers are users, if there are any; a line for each."""
+    faults = [
+        f"{account.name}: {'.'.join(map(str, field))}: {wrong}"
+        for account in accounts
+        for field, wrong in strangers(account, users)
+    ]
+    if faults:
+        raise Misconfigured("users", "\n".join(faults))
 
 
 def apply(connection: Connection, planned: Plan, now: datetime) -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from postroom.account import Account
+from postroom.accounts_plan import check_people
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.secret_box import SecretBox
@@ -71,7 +72,7 @@ def add(
         account = from_options(name, given, user)
     with opened(settings) as store:
         configuration = read_configuration(store)
-        _check_new(configuration, account.name)
+        _check_new(configuration, account)
         for warning in changes.warnings([account]):
             click.echo(f"warning: {warning}", err=True)
         box = settings.read_secret_box()
@@ -86,9 +87,11 @@ def add(
         click.echo(f"the services are not told, they will notice within seconds: {unheard}", err=True)
 
 
-def _check_new(configuration: Configuration, name: str) -> None:
+def _check_new(configuration: Configuration, account: Account) -> None:
+    name = account.name
     if name in configuration.accounts or name in configuration.broken:
         raise Misconfigured("name", f"there is an account {name} already: change it with `postroom apply`")
+    check_people([account], configuration.users)
 
 
 @contextmanager
@@ -138,6 +141,6 @@ def _is_good(
 
 def _save(store: Store, account: Account) -> int:
     with changing(store) as (connection, current):
-        _check_new(current, account.name)
+        _check_new(current, account)
         stored.put(connection, account, utc_now())
         return stored.bump(connection)
