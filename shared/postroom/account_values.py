@@ -36,6 +36,14 @@ def _duration(value: object) -> object:
     return value
 
 
+def duration(seconds: int) -> str:
+    """A duration as files have it, in the largest unit that tells it whole: `90d`, `5m`, `90s`."""
+    unit = next(
+        (name for name, unit_s in reversed(_UNIT_S.items()) if seconds and seconds % unit_s == 0), "s"
+    )
+    return f"{seconds // _UNIT_S[unit]}{unit}"
+
+
 def lines(value: object) -> object:
     """A list, or a text with one entry per line; lines that begin with # are comments."""
     if isinstance(value, str):

@@ -127,7 +127,7 @@ def _grid(rows: Iterator[tuple[Text, Text]]) -> Table:
 
 def _setting(field: str, value: Any, given: Mapping[str, Any]) -> tuple[Text, Text]:
     style = "" if field in given else "dim"
-    told = f"{value}s" if field == "imap.interval" else changes.shown(value) if value is not None else "none"
+    told = changes.setting(field, value) if value is not None else "none"
     return Text(field, style=style), Text(told, style=style)
 
 

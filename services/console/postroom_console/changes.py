@@ -6,6 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from postroom.account import Account
+from postroom.account_values import duration
 from postroom.accounts_plan import Change, Plan
 
 NOTHING = "nothing to change"
@@ -22,6 +23,7 @@ _WORDS = {
     "left": "is not in the file, and stays (--prune removes it)",
 }
 _UNSET = "default"
+_DURATIONS = ("imap.interval", "thread_within")
 
 
 def lines(planned: Plan) -> Iterator[Text]:
@@ -73,7 +75,13 @@ def _of(change: Change, field: str, value: Any) -> str:
     """Durations are kept in seconds."""
     if value is None and change.is_section and change.name == "deny":
         return "not denied"
-    return f"{value}s" if field.endswith("interval") and isinstance(value, int) else shown(value)
+    return setting(field, value)
+
+
+def setting(field: str, value: Any) -> str:
+    """The value of an account's setting, as files have it."""
+    is_duration = field in _DURATIONS or field.startswith("retention.")
+    return duration(value) if is_duration and isinstance(value, int) else shown(value)
 
 
 def _one_line(text: str) -> str:

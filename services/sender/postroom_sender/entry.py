@@ -3,7 +3,7 @@
 from postroom.addresses import fold_case
 from postroom.inbox.entry import Entry, Source, clean, clean_line, correspondents_of, own_message_id
 from postroom.inbox.subject import MAX_CHARS, without_token
-from postroom.messages import PlainMail
+from postroom.messages import ApprovalMail, ConfirmMail, HelpMail
 from postroom_sender.job import Task
 
 
@@ -14,7 +14,7 @@ def entry_of(task: Task) -> Entry:
     """
     command, account, mail = task.job.command, task.account, task.mail
     content = command.content
-    is_plain = isinstance(content, PlainMail)
+    asked = content if isinstance(content, ApprovalMail | HelpMail | ConfirmMail) else None
     answered = getattr(content, "in_reply_to", "").strip().removeprefix("<").removesuffix(">")
     return Entry(
         id=own_message_id(account.name, mail.message_id, task.job.content_sha256 or ""),
@@ -26,12 +26,12 @@ def entry_of(task: Task) -> Entry:
         correspondents=correspondents_of((command.recipient,), (account.address, account.reply_address)),
         recipients=command.recipient,
         subject=clean_line(mail.subject, MAX_CHARS),
-        text=clean(mail.text if is_plain else without_token(mail.text)).strip(),
+        text=clean(without_token(mail.text) if asked else mail.text).strip(),
         outcome="send",
         message_id=mail.message_id.strip("<>"),
         references=(answered,) if answered else (),
-        approval=None if isinstance(content, PlainMail) else (content.approval_id, command.recipient),
+        approval=(asked.approval_id, command.recipient) if asked else None,
         send_id=command.id,
-        source=Source(len(mail.content), mail.content) if is_plain else None,
+        source=None if asked else Source(len(mail.content), mail.content),
         confidential=account.confidential,
     )
