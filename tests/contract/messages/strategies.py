@@ -19,10 +19,13 @@ from postroom.messages import (
     ApprovalQuery,
     ApprovalRequest,
     AtLeast,
+    Attachment,
     Escalation,
     MailReceived,
     MailSend,
     Message,
+    PlainMail,
+    TemplateMail,
     TestStage,
 )
 
@@ -59,8 +62,27 @@ KNOWN: list[tuple[Any, st.SearchStrategy[Any]]] = [
 SETTINGS = st.dictionaries(
     IDS, st.recursive(st.none() | st.booleans() | LINES, lambda each: st.lists(each, max_size=2)), max_size=3
 )
+VALUES = st.dictionaries(
+    st.from_regex(r"[a-z]_[A-Za-z0-9_]{0,20}", fullmatch=True),
+    st.none() | st.booleans() | LINES | st.lists(LINES),
+)
+# With what must fit each other: a mail about a request has no files, and only a template names an account.
+FILES = st.lists(
+    st.builds(
+        Attachment,
+        dataref=st.binary(min_size=32, max_size=32).map(lambda each: f"spool:sha256:{each.hex()}"),
+        filename=st.from_regex(r"[a-zäß0-9]{1,20}\.pdf", fullmatch=True),
+        media_type=st.sampled_from(["application/pdf", "text/plain"]),
+    ),
+    max_size=3,
+).map(tuple)
 PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (MailSend, "id"): IDS,
+    (MailSend, "account"): st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
+    (MailSend, "attachments"): st.just(()),
+    (MailSend, "unsubscribe"): st.sampled_from([None, "https://example.com/u?id=1&x=%20"]),
+    (TemplateMail, "template"): st.none() | st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
+    (TemplateMail, "values"): VALUES,
     (AccountTest, "candidate"): st.none() | SETTINGS,
     (TestStage, "duration_ms"): st.floats(0, 1e6),
     (ApprovalQuery, "reply_to"): IDS.map(lambda text: f"postroom.client.{text.replace(':', '-')}"),
@@ -88,6 +110,11 @@ def of_model(model: type[BaseModel]) -> st.SearchStrategy[Any]:
         return st.one_of(
             st.builds(MailReceived, **{**fields, "content": st.binary(max_size=200), "dataref": st.none()}),
             st.builds(MailReceived, **{**fields, "content": st.none(), "dataref": LINES}),
+        )
+    if model is MailSend:
+        content = st.one_of(of_model(PlainMail), of_model(TemplateMail))
+        return st.builds(model, **fields) | st.builds(
+            model, **{**fields, "content": content, "attachments": FILES}
         )
     return st.builds(model, **fields)
 
