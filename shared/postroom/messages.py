@@ -584,7 +584,7 @@ class MailDenied(MailEvent):
 
 
 class MailDeferred(MailEvent):
-    """A mail is over a limit of its account and waits in the broker; `until`: when its turn is, as it seems."""
+    """A mail is over a limit of its account and waits; `until`: when its turn is, as it seems."""
 
     TYPE: ClassVar[str] = "mail.deferred"
 
