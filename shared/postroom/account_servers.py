@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from postroom.account_values import DurationS, Host, Port, Section, Since, User, lines
 from postroom.messages import AccountName, Folder
 from postroom.secret_reference import SecretReference
+from postroom.send_rate import RateText
 
 Security = Literal["tls", "starttls", "none"]
 ImapAuth = Literal["auto", "plain", "login", "xoauth2", "oauthbearer"]
@@ -121,6 +122,19 @@ class Smtp(Server):
         description="How to sign in. `auto`: with the account's OAuth 2 sign-in if it has one and no "
         "password is given, else with the password, if any, in the best way that the server offers; `none`: "
         "not at all.",
+    )
+    max_connections: Annotated[int, Field(ge=1, le=50)] = Field(
+        3,
+        description="How many connections one sender has to the server at a time at most; so many mails are "
+        "handed over at a time. One of them is kept from bulk mail, if there are two.",
+    )
+    mails_per_connection: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="After so many mails a connection is closed, and another opened."
+    )
+    rate: RateText | None = Field(
+        None,
+        description="How many mails are handed over in a window, over all senders: `30 per 1m`. More of them "
+        "wait; bulk mail leaves a fifth of each window to other mail. Default: no such limit.",
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from postroom.store.schema import (
     conversations,
     mails,
     message_sources,
+    send_recipients,
     sends,
 )
 
@@ -127,7 +128,8 @@ def _erase_sends(connection: Connection, account: str, before: datetime) -> int:
     for each in connection.execute(pending).scalars():
         del ids[each]
     if ids:
-        connection.execute(delete(sends).where(table.send_id.in_(list(ids.values()))))
+        for rows in (send_recipients, sends):
+            connection.execute(delete(rows).where(rows.c.send_id.in_(list(ids.values()))))
     return len(ids)
 
 

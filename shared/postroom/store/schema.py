@@ -342,9 +342,46 @@ sends = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("correlation_id", String(200), nullable=False),
+    # Which sender hands it over, while it is `in_data`.
+    Column("holder", String(200)),
     Index(None, "account", "state"),
     Index(None, "message_id"),
     Index(None, "updated_at"),
+)
+
+# Sender: what became of each recipient of a mail that has several; of the others `sends` tells.
+send_recipients = Table(
+    "send_recipients",
+    metadata,
+    Column("send_id", String(200), primary_key=True),
+    Column("recipient", String(320), primary_key=True),
+    # 0 is the one in To.
+    Column("position", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("code", Integer),
+    Column("detail", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# Sender: the senders that live; what one holds that is not heard of any more is in doubt.
+senders = Table(
+    "senders",
+    metadata,
+    Column("holder", String(200), primary_key=True),
+    Column("beat_at", Moment, nullable=False),
+)
+
+# Sender: how many mails an account has handed over in the window that began at `started_at`, and until when
+# its server asked to be left alone.
+send_windows = Table(
+    "send_windows",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("paused_at", Moment),
+    Column("paused_until", Moment),
+    Column("pause_reason", Text, nullable=False, server_default=""),
 )
 
 # Fetcher (side imap) and sender (side smtp): how an account does.

@@ -387,7 +387,7 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
             GOOD + "system_smtp: {server: relay}\n",
             [
                 "21: system_smtp.host: is missing",
-                "21: system_smtp.server: is not a setting; allowed here: accounts, auth, host, password, …",
+                "21: system_smtp.server: is not a setting; allowed here: accounts, auth, host, mails_per_…",
             ],
         ),
         (
@@ -480,6 +480,22 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
         (
             GOOD + "    reply_to: nobody\n",
             ["21: accounts[1].reply_to: must be a mail address: name@domain"],
+        ),
+        (
+            GOOD.replace(
+                "      host: mail.example.com\n", "      host: mail.example.com\n      rate: often\n"
+            ),
+            [
+                "7: accounts[0].smtp.rate: must be a number and a duration such as 30 per 1m, 500 per 1h or …",
+            ],
+        ),
+        (
+            GOOD.replace(
+                "      host: mail.example.com\n", "      host: mail.example.com\n      rate: 0 per 1m\n"
+            ),
+            [
+                "7: accounts[0].smtp.rate: must be a number and a duration such as 30 per 1m, 500 per 1h or …",
+            ],
         ),
         (
             wrong("name: ops", "name: Ops").replace("interval: 2m", "count: many"),
