@@ -119,8 +119,8 @@ def family_named(queue: str) -> Family:
 def routing_keys(webhook: Webhook) -> tuple[str, ...]:
     """Patterns of the keys of exactly the events that the webhook wants.
 
-    An event's key is its type (two words) and its account, if it has one. `mail.received` has a word more; what
-    services tell each other is of other families.
+    An event's key is its type (two words) and its account, if it has one. `mail.received` has a word more;
+    what services tell each other is of other families.
     """
     kinds = dict.fromkeys(kind for pattern in webhook.events for kind in _kinds(pattern))
     if webhook.accounts != "all":

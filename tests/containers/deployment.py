@@ -21,7 +21,7 @@ from tests.containers.command import Failed, run, tail
 from tests.containers.engine import ROOT
 from tests.waiting import wait_until
 
-WORKERS = ("fetcher", "processor", "sender")
+WORKERS = ("fetcher", "processor", "sender", "notifier")
 ACCOUNT = "approvals"
 UP_TIMEOUT_S = 240.0
 READY_TIMEOUT_S = 90.0

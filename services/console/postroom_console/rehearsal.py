@@ -49,7 +49,7 @@ class Rehearsal:
         self.stack.start()
         self.stack.wait_ready()
         where = ", ".join(f"{name} :{url.rpartition(':')[2]}" for name, url in self.stack.urls.items())
-        self.page.step("services", f"three processes, ready: {where}")
+        self.page.step("services", f"four processes, ready: {where}")
 
     def play(self) -> Told:
         """The round trip."""

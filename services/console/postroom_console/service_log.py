@@ -8,7 +8,7 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
-_COLOURS = {"fetcher": "cyan", "processor": "magenta", "sender": "blue"}
+_COLOURS = {"fetcher": "cyan", "processor": "magenta", "sender": "blue", "notifier": "yellow"}
 _WIDTH = 9
 TAIL_LINES = 20
 

@@ -1,4 +1,4 @@
-"""`postroom fetcher|processor|sender`: become that service."""
+"""`postroom fetcher|processor|sender|notifier`: become that service."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ MODULES = {
     "fetcher": "postroom_fetcher",
     "processor": "postroom_processor",
     "sender": "postroom_sender",
+    "notifier": "postroom_notifier",
 }
 """The services by name. They are started as processes of their own and never imported here."""
 
@@ -16,6 +17,7 @@ _TASKS = {
     "fetcher": "Run a fetcher: reads the mailboxes (IMAP).",
     "processor": "Run a processor: decides.",
     "sender": "Run a sender: hands out mail (SMTP).",
+    "notifier": "Run a notifier: posts events to webhooks (HTTP).",
 }
 
 

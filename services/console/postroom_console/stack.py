@@ -1,4 +1,4 @@
-"""The three services on this machine: store and broker made ready, processes started, watched, ended."""
+"""The services on this machine: store and broker made ready, processes started, watched, ended."""
 
 import fcntl
 import json
@@ -25,7 +25,7 @@ KILL_AFTER_S = 3.0
 
 
 class Stack:
-    """Fetcher, processor and sender under one supervisor.
+    """Fetcher, processor, sender and notifier under one supervisor.
 
     Args:
         settings: Those of the services.

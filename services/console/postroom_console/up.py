@@ -30,7 +30,7 @@ from postroom_console.terminal import make_console
 
 @click.command("up")
 def up() -> None:
-    """Run fetcher, processor and sender as separate processes; Ctrl-C ends them.
+    """Run fetcher, processor, sender and notifier as separate processes; Ctrl-C ends them.
 
     With an accounts file (POSTROOM_ACCOUNTS, or accounts.yaml in this folder), or accounts applied or
     added before, on real mailboxes. The file is applied now and whenever it changes; accounts that it

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
-from postroom.broker.publisher import Outgoing, outgoing
+from postroom.broker.publisher import Outgoing, PublishFailed, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.clock import Clock
 from postroom.deny_lists import DenyLists
@@ -22,7 +22,7 @@ from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import asking_back, ledger, waiting
+from postroom_processor import asking_back, campaign, ledger, waiting
 from postroom_processor.confirmation import question
 from postroom_processor.decide import Facts, TokenRecord, decide
 from postroom_processor.examine import Examined, examine, examine_whole, first_look
@@ -124,9 +124,10 @@ class ReceivedMail:
         now = self._clock()
         mails = self._vouched(mails)
         with self._store.write() as connection:
-            handled, newly_waiting, messages = self._transact(connection, mails, now)
+            handled, newly_waiting, messages, for_campaigns = self._transact(connection, mails, now)
         unheard = self._relay.publish(messages).unheard
         metrics.unheard.inc(unheard)
+        self._publish_for_campaigns(for_campaigns)
         _observe(handled, newly_waiting, now)
         outcomes = {each.envelope.id: each for each in handled}
         return [_verdict(outcomes.get(delivery.envelope.id), now) for delivery, _, _ in mails]
@@ -146,7 +147,7 @@ class ReceivedMail:
 
     def _transact(
         self, connection: Connection, mails: Sequence[Read], now: datetime
-    ) -> tuple[list[Handled], Collection[str], list[Outgoing]]:
+    ) -> tuple[list[Handled], Collection[str], list[Outgoing], list[Outgoing]]:
         before = ledger.handled_before(connection, [delivery.envelope.id for delivery, _, _ in mails])
         new = {
             delivery.envelope.id: (delivery, examined, account)
@@ -174,8 +175,18 @@ class ReceivedMail:
         ]
         messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
         self._recorder.record(connection, messages, now, handled)
-        outbox.add(connection, SERVICE, messages, now)
-        return handled, newly_waiting, messages
+        for_campaigns = campaign.copies(
+            messages, {each.account.name for each in handled if each.account.campaign}
+        )
+        outbox.add(connection, SERVICE, [*messages, *for_campaigns], now)
+        return handled, newly_waiting, messages, for_campaigns
+
+    def _publish_for_campaigns(self, messages: Sequence[Outgoing]) -> None:
+        try:
+            self._relay.publish(messages)
+        except PublishFailed as error:
+            # Recorded as they are, they are published once their queue is there; the mails are settled.
+            logger.warning("accepted mail waits for its campaign queue", extra={"error": str(error)})
 
     def _apply(
         self, connection: Connection, handled: Sequence[Handled], now: datetime

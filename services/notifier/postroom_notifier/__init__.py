@@ -1,0 +1,1 @@
+"""The notifier: the only code that speaks HTTP to others' servers."""
