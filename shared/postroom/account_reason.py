@@ -100,6 +100,16 @@ REASONS: Mapping[str, Reason] = {
     "sender_refused": Reason("settings", "the server lets this user not send as address: change one of them"),
     "smtputf8": Reason("settings", "use an address in ASCII, or a server that has SMTPUTF8"),
     "refused_us": Reason("settings", "ask the server's operator to take mail from this machine"),
+    "quota": Reason(
+        "outage",
+        "nothing to do: it goes on when the provider counts anew; set smtp.rate below its limit",
+    ),
+    "rate_limited": Reason("outage", "nothing to do; set smtp.rate and smtp.max_connections if it stays"),
+    "own_mailbox_full": Reason("settings", "make room in the mailbox, above all in its folder for sent mail"),
+    "sending_blocked": Reason(
+        "settings",
+        "ask the provider's administrator to let this mailbox send again, and find out why it was stopped",
+    ),
     "busy": Reason("outage", "nothing to do: the server is busy"),
     "system_smtp": Reason("settings", "add system_smtp to the accounts file, and the account to its list"),
     "unknown_account": Reason("settings", "`postroom accounts list` shows the names that there are"),

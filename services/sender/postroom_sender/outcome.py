@@ -1,10 +1,17 @@
 """What a server's answer means for a mail and for its account: a table (pure).
 
+A row says one of four things. *Retry*: the mail later. *Permanent*: this mail never. *Configuration*: no
+mail of the account, until its owner acts. *Quota*: no mail of the account for a while, since the server
+counts or is busy.
+
 Sources: RFC 5321 sections 4.2 and 4.3.2 (codes by command), RFC 3463 (enhanced codes), RFC 4954 section 6
 (AUTH), RFC 3207 section 4 (STARTTLS), RFC 6531 section 3.5 (SMTPUTF8), RFC 7504 (521, 556). The words of
-providers: Microsoft, "Deprecation of Basic authentication in Exchange Online" and "Enable or disable
-authenticated client SMTP submission"; Google, "Gmail SMTP errors and codes". What no rule names follows the
-first digit: 4 is tried again, 5 is final.
+providers: Microsoft, "Email non-delivery report (NDR) and SMTP errors in Exchange Online", "Message storage
+and concurrent connection throttling for SMTP Authenticated Submission", "Deprecation of Basic authentication
+in Exchange Online" and "Enable or disable authenticated client SMTP submission"; Google, "Gmail SMTP errors
+and codes"; Yahoo, "SMTP Error Codes" of its sender hub; Postfix, `smtpd_sender_restrictions` and
+`smtpd_client_*_limit` in postconf(5); Exim, "Access control lists" in its specification. What no rule names
+follows the first digit: 4 is tried again, 5 is final.
 """
 
 import re
@@ -17,6 +24,14 @@ Stage = Literal["greeting", "starttls", "auth", "token", "mail", "rcpt", "data",
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 _CODE = re.compile(rb"[2-5][0-9][0-9]")  # RFC 5321 section 4.2
 _UNPRINTABLE = re.compile(r"[^ -~]+")
+# Greylisting and busy servers say when: "try again in 5 minutes", "greylisted, please wait 300 seconds".
+_LATER = re.compile(
+    r"(?:again|retry|wait|back|resume|delayed?|greylisted|deferred)\b.{0,40}?\b(?:in|for|after|wait)?\s*"
+    r"(?P<count>\d{1,6})\s*(?P<unit>seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b",
+    re.I,
+)
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_WAIT_S = 86_400.0
 MAX_TEXT_CHARS = 200
 MAX_CHALLENGE_CHARS = 4000  # base64 that is to be decoded, and never shown (RFC 4954 section 4)
 _ALL = ""
@@ -65,13 +80,16 @@ class Outcome:
     sentence: str
     scope: Scope = Scope.MAIL
     code: int | None = None
+    retry_after_s: float = 0.0
+    """How long the server itself, or its kind of refusal, asks to wait; 0 if it says nothing of it."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """A row of the table; the first one that fits counts.
 
-    Empty stages: any; `enhanced` is a beginning; `words`: one of them is in the text, in lower case.
+    Empty stages: any; `enhanced` is a beginning; `words`: one of them is in the text, in lower case;
+    `wait_s`: how long the account is left alone at least.
     """
 
     stages: tuple[Stage, ...]
@@ -82,6 +100,7 @@ class Rule:
     reason_code: str
     sentence: str
     words: tuple[str, ...] = ()
+    wait_s: float = 0.0
 
 
 _RETRY, _FAILED = Result.RETRY, Result.FAILED
@@ -92,9 +111,132 @@ _SIGN_IN: tuple[Stage, ...] = ("auth", "token")
 _BUSY = "the server is busy or closing"
 _NO_PASSWORDS = "the provider takes no passwords for sending"
 _NO_PERSON = "the provider wants to see a person sign in with a browser"
+_FULL_DAY = "the provider takes no more mail from this account today"
+_BLOCKED = "the provider has stopped this account from sending"
+_NOT_OURS = "the server does not let this user send from this address"
+_HOUR_S = 3600.0
 _NO_SMTP = "the provider has sending by SMTP switched off for this mailbox or organization"
 
 RULES = (
+    # The provider's own counts. Before the codes that would be about the recipient: 5.1.90, 5.4.5, 5.2.0.
+    Rule(
+        (),
+        (),
+        _ALL,
+        _RETRY,
+        _RED,
+        "quota",
+        _FULL_DAY,
+        (
+            "daily user sending",  # Google: 550 5.4.5
+            "daily sending quota",
+            "daily smtp relay",  # Google: 550 5.7.1
+            "daily limit for message recipients",  # Microsoft: 550 5.1.90
+            "daily limit for sending",  # Microsoft: 550 5.7.232, 5.7.233
+            "submissionquotaexceeded",  # Microsoft: 554 5.2.0
+            "recipient rate limit",
+            "sending limit exceeded",
+        ),
+        _HOUR_S,
+    ),
+    Rule(_SENDING, (), "5.1.90", _RETRY, _RED, "quota", _FULL_DAY, wait_s=_HOUR_S),
+    Rule(_SENDING, (), "5.4.5", _RETRY, _RED, "quota", _FULL_DAY, ("limit", "quota"), _HOUR_S),
+    Rule(_SENDING, (), "5.7.705", _RETRY, _RED, "quota", _FULL_DAY, wait_s=_HOUR_S),
+    # Yahoo, Postfix and others end a connection that has had its share: another one is good.
+    Rule(
+        (),
+        (421,),
+        _ALL,
+        _RETRY,
+        _MAIL,
+        "connection_full",
+        "the server wants another connection",
+        ("message per connection", "messages per connection", "mails per connection", "max message per"),
+    ),
+    # Microsoft: three at a time; Google: 450 4.2.1 of the relay; Postfix: smtpd_client_*_limit; Exim:
+    # ratelimit.
+    Rule(
+        (),
+        (421, 432, 450, 451, 452, 454),
+        _ALL,
+        _RETRY,
+        _PAUSE,
+        "rate_limited",
+        "the server wants fewer mails or connections at a time",
+        (
+            "concurrent connection",
+            "sender thread limit",
+            "peak smtp relay limit",
+            "message submission rate",
+            "too many connections",
+            "too much mail",
+            "rate limit",
+            "ratelimit",
+            "connection rate",
+            "too many messages",
+            "too many concurrent",
+        ),
+        60.0,
+    ),
+    # Microsoft: the mailbox that we send from is full (its folder for sent mail), not the recipient's.
+    Rule(
+        (),
+        (554, 552, 452),
+        _ALL,
+        _RETRY,
+        _RED,
+        "own_mailbox_full",
+        "the mailbox that is sent from is full",
+        ("storedrv.submission.exception:quotaexceeded",),
+    ),
+    Rule(
+        _SENDING,
+        (),
+        _ALL,
+        _RETRY,
+        _RED,
+        "sending_blocked",
+        _BLOCKED,
+        (
+            "bad outbound sender",  # Microsoft: 550 5.1.8
+            "banned sender",  # 550 5.7.501 to 5.7.503
+            "spam abuse detected",
+            "sending from unregistered domain",  # 550 5.7.750
+        ),
+    ),
+    # Microsoft: 5.7.60, 5.2.252; Postfix: reject_sender_login_mismatch. Every mail of the account would fail.
+    Rule(
+        _SENDING,
+        (),
+        _ALL,
+        _RETRY,
+        _RED,
+        "sender_refused",
+        _NOT_OURS,
+        ("sendasdenied", "permissions to send as this sender", "sender address rejected: not owned by"),
+    ),
+    # Google: 550 5.7.0 and 5.7.1 of the relay.
+    Rule(
+        _SENDING,
+        (),
+        "5.7.",
+        _RETRY,
+        _RED,
+        "auth_required",
+        "the server wants a sign-in, or to know this machine",
+        ("mail relay denied", "invalid credentials for relay"),
+    ),
+    # A server that relays to some recipients and not to others refuses this mail, not the account.
+    Rule(
+        ("rcpt",),
+        (550, 551, 553, 554),
+        _ALL,
+        _FAILED,
+        _MAIL,
+        "relay_denied",
+        "the server does not take mail for this recipient from us; perhaps the account must sign in",
+        ("relay access denied", "relay not permitted", "relaying denied", "unable to relay", "not a relay"),
+    ),
     # Microsoft says these when it wants to, also after it has let us in. 5.7.30 alone is RFC 8689's.
     Rule((), (), "5.7.30", _RETRY, _RED, "basic_auth_disabled", _NO_PASSWORDS, ("basic authentication",)),
     Rule((), (), "5.7.139", _RETRY, _RED, "smtp_auth_disabled", _NO_SMTP, ("smtpclientauthentication",)),
@@ -195,7 +337,18 @@ def judge(stage: Stage, reply: Reply) -> Outcome:
         return Outcome(result, result.value, str(reply), code=reply.code)
     rule = next((rule for rule in RULES if _fits(rule, stage, reply)), None) or _by_first_digit(reply)
     sentence = f"{rule.sentence} ({reply})"
-    return Outcome(rule.result, rule.reason_code, sentence, rule.scope, reply.code)
+    wait_s = max(rule.wait_s, asked_wait_s(reply.text)) if rule.result is _RETRY else 0.0
+    # A wait that is asked for before there is a recipient is about all mails, not about this one.
+    scope = _PAUSE if rule.scope is _MAIL and wait_s and stage == "mail" else rule.scope
+    return Outcome(rule.result, rule.reason_code, sentence, scope, reply.code, wait_s)
+
+
+def asked_wait_s(text: str) -> float:
+    """For how long a server asks to be left alone ("try again in 5 minutes"), a day at most; 0: it does not."""
+    found = _LATER.search(text)
+    if not found:
+        return 0.0
+    return min(float(found["count"]) * _UNITS_S[found["unit"][0].lower()], _LONGEST_WAIT_S)
 
 
 def parse_reply(lines: list[bytes]) -> Reply | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.account_reason import REASONS
-from postroom_sender.outcome import RULES, Reply, Result, Scope, Stage, judge, parse_reply
+from postroom_sender.outcome import RULES, Reply, Result, Scope, Stage, asked_wait_s, judge, parse_reply
 
 STAGES: tuple[Stage, ...] = ("greeting", "starttls", "auth", "token", "mail", "rcpt", "data", "dot")
 _RED = (Result.RETRY, Scope.RED)
@@ -27,6 +27,7 @@ DEFAULTS = (
     "Contact your administrator."
 )
 INCORRECT = "Authentication unsuccessful, the user credentials were incorrect."
+OWN_FULL = "STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionQuotaExceeded"
 CLIENT_SUBMISSION = "550 5.7.30 Basic authentication is not supported for Client Submission"
 
 
@@ -84,6 +85,37 @@ CLIENT_SUBMISSION = "550 5.7.30 Basic authentication is not supported for Client
         ("dot", "552 full", Result.FAILED, Scope.MAIL, "too_large"),
         ("dot", "554 5.7.1 spam", Result.FAILED, Scope.MAIL, "policy"),
         ("dot", "554 no", Result.FAILED, Scope.MAIL, "refused"),
+        ("dot", "550 5.4.5 Daily user sending limit exceeded.", *_RED, "quota"),
+        (
+            "rcpt",
+            "550 5.1.90 Your message can't be sent because you've reached your daily limit",
+            *_RED,
+            "quota",
+        ),
+        ("dot", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", *_RED, "quota"),
+        ("dot", f"554 5.2.2 mailbox full; {OWN_FULL}", *_RED, "own_mailbox_full"),
+        ("mail", "421 Max message per connection reached", Result.RETRY, Scope.MAIL, "connection_full"),
+        (
+            "mail",
+            "432 4.3.2 Concurrent connections limit exceeded",
+            Result.RETRY,
+            Scope.PAUSE,
+            "rate_limited",
+        ),
+        ("rcpt", "432 4.3.2 STOREDRV.Deliver; recipient thread limit", Result.RETRY, Scope.MAIL, "deferred"),
+        ("mail", "450 4.2.1 Peak SMTP relay limit exceeded", Result.RETRY, Scope.PAUSE, "rate_limited"),
+        ("rcpt", "450 4.2.1 The user is receiving mail too quickly", Result.RETRY, Scope.MAIL, "deferred"),
+        ("mail", "450 4.7.1 Error: too much mail from 192.0.2.1", Result.RETRY, Scope.PAUSE, "rate_limited"),
+        ("mail", "421 4.7.0 [TSS04] Messages temporarily deferred", Result.RETRY, Scope.PAUSE, "busy"),
+        ("dot", "550 5.1.8 Access denied, bad outbound sender", *_RED, "sending_blocked"),
+        ("dot", "554 5.2.252 SendAsDenied; a@example.com not allowed", *_RED, "sender_refused"),
+        ("mail", "553 5.7.1 <a@b>: Sender address rejected: not owned by user", *_RED, "sender_refused"),
+        ("rcpt", "554 5.7.1 <a@b>: Relay access denied", Result.FAILED, Scope.MAIL, "relay_denied"),
+        ("rcpt", "550 relay not permitted", Result.FAILED, Scope.MAIL, "relay_denied"),
+        ("mail", "550 5.7.1 Invalid credentials for relay [192.0.2.1]", *_RED, "auth_required"),
+        ("mail", "451 4.7.1 Please try again in 5 minutes", Result.RETRY, Scope.PAUSE, "deferred"),
+        ("rcpt", "451 4.7.1 Greylisted, try again in 300 seconds", Result.RETRY, Scope.MAIL, "deferred"),
+        ("dot", "554 5.7.9 Message not accepted for policy reasons", Result.FAILED, Scope.MAIL, "policy"),
         ("dot", "354 go ahead", Result.UNCERTAIN, Scope.MAIL, "uncertain"),
         ("data", "250 what", Result.RETRY, Scope.MAIL, "deferred"),
     ],
@@ -94,6 +126,24 @@ def test_an_answer_means(stage: Stage, answer: str, result: Result, scope: Scope
     outcome = judge(stage, reply)
     assert (outcome.result, outcome.scope, outcome.reason_code) == (result, scope, reason_code)
     assert str(reply.code) in outcome.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "wait_s"),
+    [
+        ("Please try again in 5 minutes", 300),
+        ("Greylisted, please wait 30 seconds", 30),
+        ("try again later, in 2 hours", 7200),
+        ("retry after 90s", 90),
+        ("deferred for 10 min", 600),
+        ("come back in 999999 hours", 86_400),
+        ("try again later", 0),
+        ("see https://example.com/5-minutes", 0),
+        ("4.7.1 blocked by 10 hosts", 0),
+    ],
+)
+def test_a_server_that_says_for_how_long_is_understood(text: str, wait_s: float) -> None:
+    assert asked_wait_s(text) == wait_s
 
 
 def test_every_reason_about_an_account_has_an_advice() -> None:
@@ -113,7 +163,11 @@ def test_a_4yz_answer_is_never_final(stage: Stage, code: int, detail: int) -> No
 )
 def test_a_5yz_answer_is_final_unless_the_table_names_it(stage: Stage, code: int, detail: int) -> None:
     reply = Reply(code, f"5.{detail % 8}.{detail}")
-    named = code in (530, 534, 535, 538) or (stage, code, reply.enhanced) == ("rcpt", 552, "5.5.3")
+    named = (
+        reply.enhanced == "5.1.90"
+        or code in (530, 534, 535, 538)
+        or (stage, code, reply.enhanced) == ("rcpt", 552, "5.5.3")
+    )
     assert (judge(stage, reply).result is Result.RETRY) == named
 
 
