@@ -372,20 +372,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]
             self._leased[tag] = (place, consumption)
             if consumption:
                 consumption.unacked += 1
-        properties = json.loads(leased.properties)
-        if leased.deliveries > 1:
-            # As RabbitMQ's quorum queues: how often it was given out before.
-            headers = properties.setdefault("application_headers", {})
-            headers["x-delivery-count"] = leased.deliveries - 1
-        message = amqp.Message(leased.content, channel=self, **properties)
-        message.delivery_info = {
-            "consumer_tag": consumption.tag if consumption else None,
-            "delivery_tag": tag,
-            "redelivered": leased.deliveries > 1,
-            "exchange": leased.exchange,
-            "routing_key": leased.routing_key,
-        }
-        return message
+        return raw_message(leased, tag, consumption.tag if consumption else None, self)
 
     def _tags_up_to(self, delivery_tag: int, multiple: bool) -> list[int]:
         if not multiple:
@@ -607,6 +594,26 @@ class Transport(virtual.Transport):  # type: ignore[misc]
             return self.file.queue_id(consumption.queue) != consumption.queue_id
         except NoQueue:
             return True
+
+
+def raw_message(
+    leased: Leased, delivery_tag: int, consumer_tag: str | None = None, channel: Channel | None = None
+) -> amqp.Message:
+    """A message of the file as py-amqp would have received it."""
+    properties = json.loads(leased.properties)
+    if leased.deliveries > 1:
+        # As RabbitMQ's quorum queues: how often it was given out before.
+        headers = properties.setdefault("application_headers", {})
+        headers["x-delivery-count"] = leased.deliveries - 1
+    message = amqp.Message(leased.content, channel=channel, **properties)
+    message.delivery_info = {
+        "consumer_tag": consumer_tag,
+        "delivery_tag": delivery_tag,
+        "redelivered": leased.deliveries > 1,
+        "exchange": leased.exchange,
+        "routing_key": leased.routing_key,
+    }
+    return message
 
 
 def _no_queue(name: str, method: tuple[int, int]) -> errors.NotFound:

@@ -215,6 +215,35 @@ class BrokerFile:
         ).fetchone()
         return int(row[0])
 
+    def peek(self, name: str, after: int, limit: int) -> list[Leased]:
+        """The next messages of a queue that are not leased, looked at and left as they are.
+
+        Args:
+            name: The queue.
+            after: Only messages behind this id; 0 for the first.
+            limit: How many at most.
+
+        Raises:
+            NoQueue: It is not there.
+        """
+        rows = self._database.execute(
+            "SELECT message.queue, message.id, deliveries, exchange, routing_key, properties, content"
+            " FROM message JOIN body ON body.id = message.id"
+            " WHERE message.queue = ? AND message.id > ? AND session IS NULL ORDER BY message.id LIMIT ?",
+            (self._known_queue(name), after, limit),
+        ).fetchall()
+        return [Leased(*row) for row in rows]
+
+    def take_out(self, places: Sequence[Place]) -> None:
+        """Delete messages that are not leased; those that are gone already, or leased, are left alone."""
+        with self._transaction():
+            for queue, message in places:
+                gone = self._database.execute(
+                    "DELETE FROM message WHERE queue = ? AND id = ? AND session IS NULL RETURNING id",
+                    (queue, message),
+                ).fetchall()
+                self._database.executemany("DELETE FROM body WHERE id = ?", gone)
+
     def purge(self, name: str) -> int:
         """Delete what waits in the queue; returns how many messages that were."""
         with self._transaction():

@@ -11,13 +11,14 @@ from postroom.errors import Misconfigured, Permanent, Transient
 
 REASON = "x-postroom-reason"
 FIRST_FAILED_AT = "x-postroom-first-failed-at"
+DEAD_AT = "x-postroom-dead-at"
 QUEUE = "x-postroom-queue"
 MAX_REASON_CHARS = 1_000
 MAX_UNEXPECTED = 5
 MISCONFIGURED_S = 60.0
 
 # What the broker wrote would be taken for true about the new message, or refused.
-_BROKERS_OWN = (
+BROKERS_OWN = (
     DELIVERY_COUNT,
     "x-death",
     "x-first-death-exchange",
@@ -63,7 +64,7 @@ def delay_s(attempt: int) -> float:
 
 def republish(taken: Taken, verdict: RetryIn | DeadLetter, now: datetime) -> Outgoing:
     """The message for its delay queue or its quarantine: the same message, with the reason in its headers."""
-    headers = {name: value for name, value in taken.wire.headers.items() if name not in _BROKERS_OWN}
+    headers = {name: value for name, value in taken.wire.headers.items() if name not in BROKERS_OWN}
     headers[REASON] = _one_line(verdict.reason)
     headers[QUEUE] = taken.queue
     headers.setdefault(FIRST_FAILED_AT, now.astimezone(UTC).isoformat())
@@ -72,6 +73,7 @@ def republish(taken: Taken, verdict: RetryIn | DeadLetter, now: datetime) -> Out
         taken.wire.message_id, headers, taken.wire.body, taken.wire.content_type, taken.wire.correlation_id
     )
     if isinstance(verdict, DeadLetter):
+        headers[DEAD_AT] = now.astimezone(UTC).isoformat()
         return Outgoing(wire, topology.DEAD, topology.dead_queue(taken.queue))
     wait_s = topology.retry_delay(verdict.delay_s)
     return Outgoing(wire, topology.RETRY, topology.retry_queue(taken.queue, wait_s))

@@ -1,0 +1,193 @@
+"""Looking into the quarantines of RabbitMQ, which has no way to look: messages are taken and given back.
+
+A quorum queue puts what is given back before all that was never taken, and behind what was given back
+before. So everything that was ever given back is taken each time, and given back in its old order; whoever
+looks at the first page only does not take what nobody has looked at.
+
+The queue counts how often a message came back and throws it away beyond a limit (20, from RabbitMQ 4.0 on
+also without a policy): a letter that comes near it is published anew, at the end of the queue, before the
+old one is acknowledged. Our policy for quarantines sets the limit far off, and then that never happens.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from amqp import exceptions as amqp_errors
+from amqp import spec
+
+from postroom.broker.letter import read_letter, renewed, times_looked_at
+from postroom.broker.looking import Found, Look
+from postroom.broker.outgoing import Outgoing
+from postroom.broker.publisher import Publisher
+from postroom.broker.reception import receive
+from postroom.errors import Transient
+from postroom.topology import dead_queue
+
+BLOCK = 200
+"""Letters in memory at a time."""
+SKIPPED = 2000
+"""Letters that are taken at a time only to keep the order."""
+RENEW_AT = 12
+QUIET_S = 3.0
+"""After so much silence there are no more letters than those that came: somebody removed them."""
+SETTLE_S = 5.0
+"""How long the queue may take until what was given back can be taken again."""
+LOCK = "postroom.console.quarantine"
+LOCK_WAIT_S = 15.0
+
+
+class RabbitQuarantine:
+    """The quarantines of a RabbitMQ. `connection` has no heartbeats."""
+
+    def __init__(self, url: str, connection: Any) -> None:
+        self._url = url
+        self._connection = connection
+        self._locked = False
+
+    def count(self, queue: str) -> int | None:
+        """How many letters; None: there is no such quarantine."""
+        channel = self._connection.channel()
+        try:
+            found = channel.queue_declare(dead_queue(queue), passive=True)
+        except amqp_errors.NotFound:
+            return None
+        channel.close()
+        return int(found.message_count)
+
+    @contextmanager
+    def looking(self, queue: str) -> Iterator[Look]:
+        """Look, one person at a time: what one of them has taken the others would miss."""
+        self._lock()
+        look = RabbitLook(self._url, self._connection, queue, self.count(queue) or 0)
+        try:
+            yield look
+        finally:
+            look.close()
+            self._settled(queue, look.left)
+
+    def _settled(self, queue: str, count: int) -> None:
+        """Wait until so many letters are there: who looks next would miss those still on their way back."""
+        deadline = time.monotonic() + SETTLE_S
+        while (self.count(queue) or 0) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _lock(self) -> None:
+        """Own a queue that only one connection can own; it goes with the connection.
+
+        Raises:
+            Transient: somebody else looks for too long.
+        """
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not self._locked:
+            channel = self._connection.channel()
+            try:
+                channel.queue_declare(LOCK, exclusive=True, auto_delete=False)
+                self._locked = True
+            except amqp_errors.ResourceLocked as error:
+                if time.monotonic() > deadline:
+                    raise Transient("somebody else is looking into the quarantine: try again") from error
+                time.sleep(0.1)
+
+
+class RabbitLook:
+    """See `postroom.broker.looking.Look`."""
+
+    def __init__(self, url: str, connection: Any, queue: str, count: int) -> None:
+        self._url = url
+        self._connection = connection
+        self._queue = queue
+        self._count = count
+        self._channel = connection.channel()
+        self._channel.auto_decode = False
+        # Of each block the tags that are neither acknowledged nor given back, in order.
+        self._blocks: list[dict[int, None]] = []
+        self._taken = self._removed = 0
+        self._newest_is_fresh = False
+
+    def __iter__(self) -> Iterator[Found]:
+        """The letters, a block of them in memory at a time."""
+        block = self._fresh_block()
+        left = self._count - len(block)
+        while block:
+            yield from block
+            block = self._gather(min(left, BLOCK))
+            left -= len(block)
+
+    @property
+    def left(self) -> int:
+        """How many letters there are without those that were removed."""
+        return self._count - self._removed
+
+    def remove(self, found: Sequence[Found]) -> None:
+        """Acknowledge them."""
+        self._removed += len(found)
+        for each in found:
+            self._channel.basic_ack(each.tag)
+            for block in self._blocks:
+                block.pop(each.tag, None)
+
+    def close(self) -> None:
+        """Give back what was not removed, in its order.
+
+        A block at a time: what one consumer had comes back in order, several consumers' in any.
+        """
+        # Where the connection is lost, the broker gives back by itself.
+        with suppress(Exception):
+            while not self._newest_is_fresh and self._taken < self._count:
+                if not self._take(min(SKIPPED, self._count - self._taken), lambda _raw: None):
+                    break
+            for block in self._blocks:
+                if block:
+                    self._channel.send_method(spec.Basic.Nack, "Lbb", (next(reversed(block)), True, True))
+            self._channel.close()
+
+    def _fresh_block(self) -> list[Found]:
+        """The first block whose letters were not looked at too often; those before it are published anew."""
+        block = self._gather(min(self._count, BLOCK))
+        renewals = 0
+        while block and renewals < self._count and self._is_worn(block[0]):
+            self._renew(block)
+            renewals += len(block)
+            block = self._gather(min(self._count, BLOCK))
+        return block
+
+    def _is_worn(self, found: Found) -> bool:
+        return times_looked_at(found.letter.wire) >= RENEW_AT
+
+    def _renew(self, block: Sequence[Found]) -> None:
+        with Publisher(self._url, name="postroom quarantine renewal") as publisher:
+            publisher.publish([Outgoing(renewed(each.letter), "", dead_queue(self._queue)) for each in block])
+        self.remove(block)
+        self._removed -= len(block)
+
+    def _gather(self, count: int) -> list[Found]:
+        found: list[Found] = []
+        self._take(count, lambda raw: found.append(self._found(raw)))
+        return found
+
+    def _take(self, count: int, keep: Callable[[Any], object]) -> int:
+        """Take the next letters; returns how many came."""
+        if count <= 0:
+            return 0
+        block: dict[int, None] = {}
+
+        def took(raw: Any) -> None:
+            block[raw.delivery_info["delivery_tag"]] = None
+            self._newest_is_fresh = not raw.delivery_info.get("redelivered")
+            keep(raw)
+
+        self._blocks.append(block)
+        self._channel.basic_qos(0, count, False)
+        consumer = self._channel.basic_consume(dead_queue(self._queue), callback=took)
+        with suppress(TimeoutError):
+            while len(block) < count:
+                self._connection.drain_events(timeout=QUIET_S)
+        self._channel.basic_cancel(consumer)
+        self._taken += len(block)
+        return len(block)
+
+    def _found(self, raw: Any) -> Found:
+        taken = receive(raw, self._queue)
+        return Found(taken.tag, read_letter(taken.wire, self._queue))
