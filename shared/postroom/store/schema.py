@@ -660,3 +660,12 @@ event_queues = Table(
     Column("bindings", JSON, nullable=False),
     Column("retired_at", Moment),
 )
+
+# Sending. Console (`templates apply`): templates of mails, as `postroom.templates.template` has them.
+templates = Table(
+    "templates",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)

@@ -1,4 +1,9 @@
-"""Templates of mails, and the attachments that mails refer to."""
+"""Templates of mails."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from postroom.store.schema import Moment
 
 revision = "0010"
 down_revision = "0009"
@@ -8,3 +13,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    op.create_table(
+        "templates",
+        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_templates")),
+    )
