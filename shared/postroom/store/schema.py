@@ -344,6 +344,8 @@ sends = Table(
     Column("correlation_id", String(200), nullable=False),
     # Which sender hands it over, while it is `in_data`.
     Column("holder", String(200)),
+    # Who ended a doubt: `found`, `bounce`, `policy`, or a person: `said sent`, `said resend`.
+    Column("settled_by", String(20)),
     Index(None, "account", "state"),
     Index(None, "message_id"),
     Index(None, "updated_at"),
@@ -668,4 +670,77 @@ templates = Table(
     Column("name", String(63), primary_key=True),
     Column("document", JSON, nullable=False),
     Column("updated_at", Moment, nullable=False),
+)
+
+# Records. Sender (sends), processor (bounces), console (what was logged by hand): what went out and came
+# back, with what is kept of it. The whole mail, if it is kept, lies in `message_sources` under `source_id`.
+records = Table(
+    "records",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account", String(63), nullable=False),
+    # `send`, `bounce` or `manual`.
+    Column("kind", String(10), nullable=False),
+    Column("event", String(100), nullable=False),
+    Column("send_id", String(200)),
+    Column("recipient", String(320), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("contact_id", String(16)),
+    Column("conversation_id", String(16)),
+    # `full`, `headers` or `nothing`; the headers are compressed with zlib.
+    Column("log", String(10), nullable=False),
+    Column("headers", LargeBinary),
+    Column("source_id", String(36)),
+    # Of the whole mail as it was composed first: sent again it must be the same.
+    Column("sha256", String(64)),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "account", "at", "id"),
+    Index(None, "send_id"),
+    Index(None, "contact_id"),
+    Index(None, "conversation_id"),
+)
+
+# Records. Sender: mails that may have been sent or not, until that is settled. `command` (as JSON) and
+# `content` (the mail) are compressed with zlib; of confidential accounts neither is kept.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("send_id", String(200), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("since", Moment, nullable=False),
+    # How often the folder for sent mail was looked into, with which command last, and what came of it.
+    Column("looks", Integer, nullable=False),
+    Column("look_id", String(36)),
+    Column("answer", Text, nullable=False),
+    # Since when nobody but a person, a bounce or a late answer settles it.
+    Column("parked_at", Moment),
+    Column("command", LargeBinary),
+    Column("content", LargeBinary),
+    Index(None, "look_id"),
+    Index(None, "since"),
+)
+
+# Records. Sender (orders), processor (what came of them): copies for the folder for sent mail.
+sent_copies = Table(
+    "sent_copies",
+    metadata,
+    Column("send_id", String(200), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("message_id", String(320), nullable=False),
+    # Empty where the content could not be laid into the spool.
+    Column("dataref", String(80), nullable=False),
+    # Of the last order: `mailbox.append`.
+    Column("command_id", String(36), nullable=False),
+    # `ordered`, `filed`, `there` (it was there before) or `refused`.
+    Column("state", String(10), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # When it is ordered again; None: it is not.
+    Column("due_at", Moment),
+    Column("updated_at", Moment, nullable=False),
+    Index(None, "command_id"),
+    Index(None, "due_at"),
+    Index(None, "dataref"),
 )
