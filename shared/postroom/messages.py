@@ -30,6 +30,7 @@ SendLane = Literal["transactional", "bulk"]
 FolderRole = Literal["inbox", "sent"]
 DEFAULT_CHOICES = ("approve", "reject")
 MAX_APPROVERS = 50
+MAX_CC = 50
 MAX_REMINDERS = 50
 MAX_BODY_CHARS = 100_000
 MAX_QUOTED_CHARS = 2000
@@ -399,8 +400,9 @@ MailContent = Annotated[
 
 
 class MailSend(Command):
-    """Send one mail to one person. `id` is the idempotency key: the same id is never mailed twice.
+    """Send one mail. `id` is the idempotency key: the same id is never mailed twice to anybody.
 
+    `cc`: who else gets it, and is named in it; what becomes of each recipient is told by an event of its own.
     `account`: may be left empty for a mail made from a template that names one. `signed_by`: the user (name
     or address) whose signature stands in it; without one it is the account's. `unsubscribe`: where one click
     ends such mails (RFC 8058); mails of the lane `bulk` without it name an address to write to.
@@ -411,6 +413,7 @@ class MailSend(Command):
     id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._:-]+$")]
     account: AccountName | Literal[""] = ""
     recipient: Address
+    cc: Annotated[tuple[Address, ...], Field(max_length=MAX_CC)] = ()
     content: MailContent
     lane: SendLane = "transactional"
     written_at: UtcTime
@@ -424,10 +427,20 @@ class MailSend(Command):
             raise ValueError("account: is missing; only a template can name it instead")
         if self.attachments and not isinstance(self.content, PlainMail | TemplateMail):
             raise ValueError("attachments: a mail about a request has none")
+        if self.cc and not isinstance(self.content, PlainMail | TemplateMail):
+            raise ValueError("cc: a mail about a request goes to one person alone")
+        for index, person in enumerate(self.recipients):
+            if any(same_address(person, other) for other in self.recipients[:index]):
+                raise ValueError(f"cc: {person} is listed twice")
         shown = [each.content_id.lower() for each in self.attachments if each.content_id]
         if len(set(shown)) != len(shown):
             raise ValueError("attachments: a content_id is given twice")
         return self
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who gets the mail: the one in To first."""
+        return (self.recipient, *self.cc)
 
 
 # Commands to the fetcher

@@ -21,7 +21,7 @@ from postroom.messages import (
     derive_id,
     utc_seconds,
 )
-from postroom_sender.header import Field, Mailbox, Text, Verbatim, header_block
+from postroom_sender.header import Field, Mailbox, Mailboxes, Text, Verbatim, header_block
 from postroom_sender.html import as_html, with_footer
 from postroom_sender.letter import Letter, approval_letter, confirm_letter, help_letter, subject_tag
 from postroom_sender.mime import BOUNDARY_MARK, alternative, text_part
@@ -46,7 +46,7 @@ class Composed:
     """
 
     sender: str
-    recipient: str
+    recipients: tuple[str, ...]
     message_id: str
     content: bytes
     international: bool
@@ -70,7 +70,7 @@ def compose(command: MailSend, account: Account) -> Composed:
     fields = [*_common(command, account), *head, _VERSION]
     return Composed(
         sender=account.address,
-        recipient=command.recipient,
+        recipients=command.recipients,
         message_id=message_id(command, account.address),
         content=header_block(fields) + body,
         international=not "".join(_addresses(command, account)).isascii(),
@@ -81,7 +81,7 @@ def compose(command: MailSend, account: Account) -> Composed:
 
 def _addresses(command: MailSend, account: Account) -> tuple[str, ...]:
     replies = account.reply_to or "" if isinstance(command.content, PlainMail) else account.reply_address
-    return account.address, replies, command.recipient
+    return account.address, replies, *command.recipients
 
 
 def message_id(command: MailSend, address: str) -> str:
@@ -98,6 +98,7 @@ def _common(command: MailSend, account: Account) -> list[Field]:
         Verbatim("Date", format_datetime(utc_seconds(command.written_at))),
         Mailbox("From", account.address, account.from_name),
         Mailbox("To", command.recipient),
+        *((Mailboxes("Cc", command.cc),) if command.cc else ()),
         Verbatim("Message-ID", message_id(command, account.address)),
         Verbatim("X-Postroom-Id", command.id),
     ]

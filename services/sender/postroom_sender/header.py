@@ -52,7 +52,15 @@ class Mailbox:
     shown_name: str = ""
 
 
-Field = Text | Verbatim | Mailbox
+@dataclass(frozen=True)
+class Mailboxes:
+    """A header with several addresses and no names for them, such as Cc."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+Field = Text | Verbatim | Mailbox | Mailboxes
 
 
 def header_block(fields: Sequence[Field]) -> bytes:
@@ -101,6 +109,8 @@ def read_back(block: bytes) -> list[tuple[str, str]]:
 def _written(field: Field) -> bytes:
     if isinstance(field, Mailbox):
         return _line(field.name, _mailbox(field)).encode()
+    if isinstance(field, Mailboxes):
+        return _line(field.name, _list(field)).encode()
     _refuse_control(field.name, field.value)
     if isinstance(field, Verbatim):
         if not field.value.isascii() or not field.value.strip():
@@ -124,6 +134,10 @@ def _mailbox(field: Mailbox) -> str:
         escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" <{field.address}>'
     return f"{_encoded(shown)} <{field.address}>"
+
+
+def _list(field: Mailboxes) -> str:
+    return ", ".join(_mailbox(Mailbox(field.name, address)) for address in field.addresses)
 
 
 def _refuse_control(name: str, value: str) -> None:
@@ -164,6 +178,8 @@ def _means(field: Field, raw: str) -> bool:
         return raw == field.value
     if isinstance(field, Text):
         return _decoded(raw) == field.value
+    if isinstance(field, Mailboxes):
+        return tuple(raw.split(", ")) == field.addresses
     if raw == field.address:
         return not field.shown_name
     shown, address = _parsed(raw)

@@ -99,7 +99,7 @@ class Session:
         options = " SMTPUTF8 BODY=8BITMIME" if mail.international else ""
         steps: list[tuple[Stage, str]] = [
             ("mail", f"MAIL FROM:<{mail.sender}>{options}\r\n"),
-            ("rcpt", f"RCPT TO:<{mail.recipient}>\r\n"),
+            ("rcpt", f"RCPT TO:<{mail.recipients[0]}>\r\n"),
             ("data", "DATA\r\n"),
         ]
         if self._unclean:

@@ -80,6 +80,7 @@ PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (MailSend, "id"): IDS,
     (MailSend, "account"): st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     (MailSend, "attachments"): st.just(()),
+    (MailSend, "cc"): st.just(()),
     (MailSend, "unsubscribe"): st.sampled_from([None, "https://example.com/u?id=1&x=%20"]),
     (TemplateMail, "template"): st.none() | st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     (TemplateMail, "values"): VALUES,
