@@ -10,7 +10,7 @@ from postroom.account_retention import Retention
 from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, SystemSmtp
 from postroom.account_values import AddressPatterns, DenyPatterns, DurationS, Section, lines
 from postroom.addresses import Address
-from postroom.messages import AccountName, Folder, Line, ShortLine, Text
+from postroom.messages import AccountName, Folder, Line, LogDepth, ShortLine, Text
 from postroom.proof_level import ProofLevel
 from postroom.secret_reference import STORED, stored
 
@@ -94,6 +94,23 @@ class Account(Section):
         alias="thread_within",
         description="For how long after its last mail a conversation is joined by mail that refers to none "
         "and has its subject and its correspondent: 0s to 365d.",
+    )
+    log: LogDepth | None = Field(
+        None,
+        description="How much is kept of mail that it sends, where a program does not say: `full`, `headers` "
+        "or `nothing` but that it was sent. Default: `full`; of confidential accounts `headers`, and never "
+        "more.",
+    )
+    uncertain: Literal["auto", "resend", "park"] = Field(
+        "auto",
+        description="What is done with a mail that may have been sent or not, if it cannot be found out: "
+        "`resend` (it may arrive twice), `park` (a person says), or `auto`: mails about requests are sent "
+        "again, since two copies of them decide once, and all others are parked.",
+    )
+    sent_copies: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether mail that it sent is filed in its folder for sent mail, where its provider does "
+        "not do so: `yes`, `no`, or `auto`: unless it is confidential. Needs `imap`.",
     )
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long its mail is kept."
@@ -272,6 +289,8 @@ def _confidential(account: Account) -> str | None:
             "confidential accounts need verified certificates: take verify_certificate: false away, "
             "or set ca_file"
         )
+    if account.log == "full":
+        return "confidential accounts keep no bodies: set log: headers or log: nothing"
     open_side = next((side for side, server in account.servers() if server.security == "none"), None)
     if open_side:
         return f"confidential accounts need TLS: set {open_side}.security to tls or starttls"

@@ -136,6 +136,11 @@ class Smtp(Server):
         description="How many mails are handed over in a window, over all senders: `30 per 1m`. More of them "
         "wait; bulk mail leaves a fifth of each window to other mail. Default: no such limit.",
     )
+    files_sent_copies: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether the provider files what it sends in the account's folder for sent mail. `auto`: "
+        "what is known of the host (Gmail and Microsoft 365 do).",
+    )
 
     @model_validator(mode="after")
     def _combinations(self) -> "Smtp":

@@ -27,6 +27,7 @@ from postroom.proof_level import ProofLevel
 
 Lane = Literal["replies", "inbox"]
 SendLane = Literal["transactional", "bulk"]
+LogDepth = Literal["full", "headers", "nothing"]
 FolderRole = Literal["inbox", "sent"]
 DEFAULT_CHOICES = ("approve", "reject")
 MAX_APPROVERS = 50
@@ -106,6 +107,8 @@ Choice = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w-]{0,31}$")]
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ValueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_one_line)]
+EventName = Annotated[str, StringConstraints(max_length=100), AfterValidator(_one_line)]
+InboxId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Uid = Annotated[int, Field(ge=1, le=4_294_967_295)]
 Seconds = Annotated[int, Field(ge=0)]
@@ -406,6 +409,10 @@ class MailSend(Command):
     `account`: may be left empty for a mail made from a template that names one. `signed_by`: the user (name
     or address) whose signature stands in it; without one it is the account's. `unsubscribe`: where one click
     ends such mails (RFC 8058); mails of the lane `bulk` without it name an address to write to.
+
+    For its record: `event`, what it was sent for in the program's words; `contact_id` and `conversation_id`,
+    where people look for it (default: as address and conversation lead there); `log`, how much of it is
+    kept, where that is not what the account says.
     """
 
     TYPE: ClassVar[str] = "mail.send"
@@ -420,6 +427,10 @@ class MailSend(Command):
     attachments: Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
     signed_by: ShortLine = ""
     unsubscribe: Annotated[str, StringConstraints(max_length=800), AfterValidator(_https)] | None = None
+    event: EventName = ""
+    contact_id: InboxId | None = None
+    conversation_id: InboxId | None = None
+    log: LogDepth | None = None
 
     @model_validator(mode="after")
     def _fitting(self) -> "MailSend":
@@ -476,24 +487,27 @@ class MailboxMove(MailboxCommand):
 
 
 class MailboxAppend(Command):
-    """File a mail (from the spool) in a folder, unless its Message-ID is there already."""
+    """File a mail (from the spool) in a folder, unless its Message-ID is there already.
+
+    `folder` None: the one for sent mail.
+    """
 
     TYPE: ClassVar[str] = "mailbox.append"
 
     account: AccountName
-    folder: Folder
+    folder: Folder | None = None
     message_id: Line
     dataref: Line
     flags: tuple[Line, ...] = ("\\Seen",)
 
 
 class MailboxFind(Command):
-    """Look for a Message-ID in a folder; the answer is `mailbox.done`."""
+    """Look for a Message-ID in a folder (None: the one for sent mail); the answer is `mailbox.done`."""
 
     TYPE: ClassVar[str] = "mailbox.find"
 
     account: AccountName
-    folder: Folder
+    folder: Folder | None = None
     message_id: Line
 
 
@@ -680,6 +694,7 @@ class MailboxDone(Event):
 
     `changed`: UIDs that were left alone, since they hold another mail than the one that was handed on, or one
     that never was. `found`: whether the Message-ID that was looked for is there (was there already).
+    `folder` is empty if the mailbox has none of the kind that was asked for.
     """
 
     TYPE: ClassVar[str] = "mailbox.done"
@@ -687,7 +702,7 @@ class MailboxDone(Event):
     account: AccountName
     command_id: str
     action: str
-    folder: Folder
+    folder: Folder | Literal[""]
     uidvalidity: Uid | None = None
     done: tuple[Uid, ...] = ()
     vanished: tuple[Uid, ...] = ()
