@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
-from postroom.broker.letter import Letter
+from postroom.broker.letter import Letter, letter_id, read_letter
+from postroom.envelope import Wire
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,18 @@ class Found:
     """A dead letter in its place. `tag`: what the broker knows it by during this look."""
 
     tag: int
-    letter: Letter
+    queue: str
+    wire: Wire
+
+    @property
+    def id(self) -> str:
+        """What people call it."""
+        return letter_id(self.wire.message_id)
+
+    @cached_property
+    def letter(self) -> Letter:
+        """What it says of itself; read when somebody asks."""
+        return read_letter(self.wire, self.queue)
 
 
 class Look(Protocol):

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from postroom.broker.embedded import raw_message
 from postroom.broker.embedded_queue import BrokerFile, NoQueue
-from postroom.broker.letter import read_letter
 from postroom.broker.looking import Found, Look
 from postroom.broker.reception import receive
 from postroom.topology import dead_queue
@@ -50,7 +49,7 @@ class EmbeddedLook:
             after, left = page[-1].id, left - len(page)
             for each in page:
                 wire = receive(raw_message(each, each.id), self._queue).wire
-                yield Found(each.id, read_letter(wire, self._queue))
+                yield Found(each.id, self._queue, wire)
 
     def remove(self, found: Sequence[Found]) -> None:
         """Delete them."""

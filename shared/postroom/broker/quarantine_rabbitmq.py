@@ -1,8 +1,8 @@
 """Looking into the quarantines of RabbitMQ, which has no way to look: messages are taken and given back.
 
-A quorum queue puts what is given back before all that was never taken, and behind what was given back
-before. So everything that was ever given back is taken each time, and given back in its old order; whoever
-looks at the first page only does not take what nobody has looked at.
+A quorum queue with a delivery limit puts what is given back before what was never taken, one without puts it
+behind. So a look takes everything, page by page, and gives everything back in its old order, which is right
+in both cases; only what dies while somebody looks may come to stand before the rest.
 
 The queue counts how often a message came back and throws it away beyond a limit (20, from RabbitMQ 4.0 on
 also without a policy): a letter that comes near it is published anew, at the end of the queue, before the
@@ -17,7 +17,7 @@ from typing import Any
 from amqp import exceptions as amqp_errors
 from amqp import spec
 
-from postroom.broker.letter import read_letter, renewed, times_looked_at
+from postroom.broker.letter import renewed, times_looked_at
 from postroom.broker.looking import Found, Look
 from postroom.broker.outgoing import Outgoing
 from postroom.broker.publisher import Publisher
@@ -104,7 +104,6 @@ class RabbitLook:
         # Of each block the tags that are neither acknowledged nor given back, in order.
         self._blocks: list[dict[int, None]] = []
         self._taken = self._removed = 0
-        self._newest_is_fresh = False
 
     def __iter__(self) -> Iterator[Found]:
         """The letters, a block of them in memory at a time."""
@@ -135,7 +134,7 @@ class RabbitLook:
         """
         # Where the connection is lost, the broker gives back by itself.
         with suppress(Exception):
-            while not self._newest_is_fresh and self._taken < self._count:
+            while self._taken < self._count:
                 if not self._take(min(SKIPPED, self._count - self._taken), lambda _raw: None):
                     break
             for block in self._blocks:
@@ -154,13 +153,14 @@ class RabbitLook:
         return block
 
     def _is_worn(self, found: Found) -> bool:
-        return times_looked_at(found.letter.wire) >= RENEW_AT
+        return times_looked_at(found.wire) >= RENEW_AT
 
     def _renew(self, block: Sequence[Found]) -> None:
         with Publisher(self._url, name="postroom quarantine renewal") as publisher:
             publisher.publish([Outgoing(renewed(each.letter), "", dead_queue(self._queue)) for each in block])
         self.remove(block)
         self._removed -= len(block)
+        self._taken -= len(block)
 
     def _gather(self, count: int) -> list[Found]:
         found: list[Found] = []
@@ -175,7 +175,6 @@ class RabbitLook:
 
         def took(raw: Any) -> None:
             block[raw.delivery_info["delivery_tag"]] = None
-            self._newest_is_fresh = not raw.delivery_info.get("redelivered")
             keep(raw)
 
         self._blocks.append(block)
@@ -190,4 +189,4 @@ class RabbitLook:
 
     def _found(self, raw: Any) -> Found:
         taken = receive(raw, self._queue)
-        return Found(taken.tag, read_letter(taken.wire, self._queue))
+        return Found(taken.tag, self._queue, taken.wire)
