@@ -109,6 +109,7 @@ class Desk:
         account: str = "desk",
         role: Literal["inbox", "sent"] = "inbox",
         content: bytes | None = None,
+        spooled: bool = False,
     ) -> Delivery:
         """A mail that the fetcher handed on, and has in its ledger."""
         self.uid += 1
@@ -128,7 +129,8 @@ class Desk:
             sha256=hashlib.sha256(raw).hexdigest(),
             arrived_at=self.now,
             lane="inbox",
-            content=raw,
+            content=None if spooled else raw,
+            dataref=Spool(self.folder / "spool").put([raw]) if spooled else None,
         )
         own = mail_id(account, folder, 7, self.uid)
         self._remember(received, own)

@@ -45,6 +45,17 @@ def test_a_mail_becomes_a_message_and_the_event_tells_what_it_says(desk: Desk) -
     assert (event.conversation_id, event.subject, event.text) == (conversation, "Grüße", "Good morning")
 
 
+def test_a_large_mail_stays_in_the_spool_and_its_text_is_shown(desk: Desk) -> None:
+    desk.come("A long letter\r\n" * 10_000, subject="Long", spooled=True)
+    (message,), (source,) = desk.rows("conversation_messages"), desk.rows("message_sources")
+    assert message["text"].startswith("A long letter\nA long letter") and len(message["text"]) <= 20_000
+    assert (source["content"], source["dataref"][:13]) == (None, "spool:sha256:")
+    target = desk.folder / "export"
+    desk.json("contacts", "export", "bert@other.example", "--to", str(target))
+    (mail,) = target.glob("mails/*.eml")
+    assert mail.stat().st_size == source["size_bytes"] > 150_000
+
+
 def test_a_mail_that_comes_again_is_there_once(desk: Desk) -> None:
     mail = desk.delivery()
     for _ in range(3):
