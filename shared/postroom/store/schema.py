@@ -346,9 +346,14 @@ sends = Table(
     Column("holder", String(200)),
     # Who ended a doubt: `found`, `bounce`, `policy`, or a person: `said sent`, `said resend`.
     Column("settled_by", String(20)),
+    # Why it failed or came back, for machines.
+    Column("reason_code", String(50)),
+    # By what a mail that comes back names it (`postroom.mail_tag`).
+    Column("ref", String(16)),
     Index(None, "account", "state"),
     Index(None, "message_id"),
     Index(None, "updated_at"),
+    Index(None, "ref"),
 )
 
 # Sender: what became of each recipient of a mail that has several; of the others `sends` tells.
@@ -743,4 +748,83 @@ sent_copies = Table(
     Index(None, "command_id"),
     Index(None, "due_at"),
     Index(None, "dataref"),
+)
+
+# Quarantine. Any service: the dead letters it put into a quarantine, each until somebody replays or drops it;
+# `key`: of its message id (`postroom.broker.letter.message_key`), or `noticed` for those the broker put there.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("queue", String(200), primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("dead_at", Moment, nullable=False),
+)
+
+# Bulk. Console and sender (`bulk.send`): lists of people who get a mail each. `digest`: of what was ordered.
+bulks = Table(
+    "bulks",
+    metadata,
+    Column("id", String(100), primary_key=True),
+    Column("account", String(63), nullable=False),
+    # Empty: the default template.
+    Column("template", String(63), nullable=False),
+    # `preparing` (its list is not whole yet), `sending`, `paused`, `cancelled` or `done`.
+    Column("state", String(10), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("total", Integer, nullable=False),
+    # How many lines of the list were left out, since they were wrong.
+    Column("skipped", Integer, nullable=False),
+    # What all its mails have: attachments, who signs.
+    Column("about", JSON, nullable=False),
+    Column("created_by", String(63), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("correlation_id", String(200), nullable=False),
+    Index(None, "state"),
+    Index(None, "account", "created_at"),
+)
+
+# Bulk. The same, and sender: each recipient of a bulk. `state`: `waiting`, `fed` (its mail is ordered) or
+# `ended` with the outcome at that time; `sends` has the outcome as it is now.
+bulk_recipients = Table(
+    "bulk_recipients",
+    metadata,
+    Column("bulk_id", String(100), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("recipient", String(320), nullable=False),
+    Column("send_id", String(200), nullable=False, unique=True),
+    # Forgotten once it has ended.
+    Column("values", JSON, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("outcome", String(20), nullable=False, server_default=""),
+    Index(None, "bulk_id", "state", "position"),
+)
+
+# Suppression. Processor (bounces, complaints, unsubscribing) and console: addresses that get no mail from an
+# account (empty: from any). `key`: `postroom.suppression.key_of`; `until`: None is for ever.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("key", String(320), primary_key=True),
+    Column("reason", String(20), primary_key=True),
+    Column("address", String(320), nullable=False),
+    # The mail that came back, or who added it.
+    Column("source", String(200), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("until", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "key"),
+)
+
+# Suppression. Processor: mails that came back for a reason that may pass, to count them.
+soft_bounces = Table(
+    "soft_bounces",
+    metadata,
+    Column("send_id", String(200), primary_key=True),
+    Column("account", String(63), nullable=False),
+    Column("key", String(320), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "account", "key", "at"),
+    Index(None, "at"),
 )
