@@ -22,6 +22,7 @@ from postroom_console.tokens import tokens
 from postroom_console.topology import topology
 from postroom_console.up import up
 from postroom_console.users import users
+from postroom_console.webhooks import webhooks
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,6 +50,7 @@ for command in (
     tokens,
     audit,
     deny,
+    webhooks,
     config,
     topology,
     migrate,

@@ -15,7 +15,7 @@ _TYPE = event_type(MailAccepted)
 def copies(messages: Sequence[Outgoing], accounts: Collection[str]) -> list[Outgoing]:
     """Of each `mail.accepted` of these accounts the same event for their queue.
 
-    It must reach it: until the queue is there, it waits in the outbox. Its AMQP message id is another one, since
+    It must reach it: until the queue is there, it waits in the outbox. Its AMQP message id is another one:
     the outbox has each once; the id of the event is the same.
     """
     keys = {f"{MailAccepted.TYPE}.{name}": campaign_queue(name) for name in accounts}
