@@ -83,6 +83,9 @@ class Account(Section):
         description="Its accepted mail also goes to a queue of its own, `postroom.campaign.<name>`.",
     )
     footer: Text = Field("", description="Text under every mail that the account sends.")
+    signature: Text = Field(
+        "", description="Text under its mails that no user signs; in templates it is `{{ signature }}`."
+    )
     deny: DenyPatterns = Field(
         (), description="Addresses and domains (with all below them) whose mail is denied, one per line."
     )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from postroom.account_values import Section
 from postroom.addresses import Address, fold_case, normal_address
+from postroom.messages import Text
 
 Role = Literal["admin", "agent"]
 OPERATOR = "operator"
@@ -33,6 +34,11 @@ class User(Section):
         "agent",
         description="`agent`: reads and acts on the mail of accounts that they own or read; `admin`: manages "
         "tokens, deny list, webhooks and dead letters besides, and sees no more mail than an agent.",
+    )
+    signature: Text = Field(
+        "",
+        description="Text under mails that they sign, instead of the account's; in templates it is "
+        "`{{ signature }}`.",
     )
     enabled: bool = Field(True, description="Off: none of their tokens is of use.")
 

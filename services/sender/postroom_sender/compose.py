@@ -18,14 +18,18 @@ from postroom.messages import (
     HelpMail,
     MailSend,
     PlainMail,
+    TemplateMail,
     derive_id,
     utc_seconds,
 )
 from postroom_sender.header import Field, Mailbox, Mailboxes, Text, Verbatim, header_block
-from postroom_sender.html import as_html, with_footer
+from postroom_sender.html import as_html
 from postroom_sender.letter import Letter, approval_letter, confirm_letter, help_letter, subject_tag
-from postroom_sender.mime import BOUNDARY_MARK, alternative, text_part
+from postroom_sender.material import NOTHING, Material
+from postroom_sender.mime import BOUNDARY_MARK, multipart, text_part
+from postroom_sender.own_words import written_body
 from postroom_sender.text import as_text
+from postroom_sender.unsubscribing import unsubscribe_fields
 
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,400}@[!-;=?A-~]{1,400}>")
 _TITLES = {
@@ -34,7 +38,8 @@ _TITLES = {
     "confirm": "Please confirm: {}",
 }
 _VERSION = Verbatim("MIME-Version", "1.0")
-_SILENCE = Verbatim("X-Auto-Response-Suppress", "All")
+# Of Exchange (MS-OXCMAIL 2.1.3.2.20), without NDR: what cannot be delivered we want to hear of.
+_SILENCE = Verbatim("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply")
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,17 @@ class Composed:
     text: str
 
 
-def compose(command: MailSend, account: Account) -> Composed:
-    """The mail that the command asks for.
+def compose(command: MailSend, account: Account, material: Material = NOTHING) -> Composed:
+    """The mail that the command asks for, written from the material there is for it.
 
     Raises:
         Permanent: it cannot be written as a mail; the sentence says which part.
     """
     content = command.content
-    if isinstance(content, PlainMail):
-        head, body, text = _plain(command, content, account)
-        subject = content.subject
+    if isinstance(content, PlainMail | TemplateMail):
+        words = written_body(command, account, material)
+        head = _head(command, content, account, words.subject)
+        subject, text, body = words.subject, words.text, words.body
     else:
         head, body, text = _letter(command, content, account)
         subject = _title(content)
@@ -80,7 +86,8 @@ def compose(command: MailSend, account: Account) -> Composed:
 
 
 def _addresses(command: MailSend, account: Account) -> tuple[str, ...]:
-    replies = account.reply_to or "" if isinstance(command.content, PlainMail) else account.reply_address
+    own_words = isinstance(command.content, PlainMail | TemplateMail)
+    replies = account.reply_to or "" if own_words else account.reply_address
     return account.address, replies, *command.recipients
 
 
@@ -88,7 +95,7 @@ def message_id(command: MailSend, address: str) -> str:
     """The mail's id; about a request it holds the reply token, and so do the References of replies."""
     content = command.content
     domain = address.rpartition("@")[2]
-    if isinstance(content, PlainMail):
+    if isinstance(content, PlainMail | TemplateMail):
         return f"<{derive_id('message-id', command.id)}@{domain}>"
     return f"<{content.reply_token}.{_digest(command.id)[:12]}@{domain}>"
 
@@ -137,19 +144,19 @@ def _title(content: ApprovalMail | HelpMail | ConfirmMail) -> str:
     return _TITLES[content.kind].format(content.subject)
 
 
-def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes, str]:
-    head: list[Field] = [Text("Subject", content.subject), Verbatim("Auto-Submitted", "auto-generated")]
-    head += _thread(content.in_reply_to)
+def _head(
+    command: MailSend, content: PlainMail | TemplateMail, account: Account, subject: str
+) -> list[Field]:
+    """The headers of a mail in own words, after those that all mails have."""
+    # RFC 3834, section 5: not itself an answer / an answer to one mail.
+    answers = _thread(content.in_reply_to)
+    automatic = "auto-replied" if answers else "auto-generated"
+    head: list[Field] = [Text("Subject", subject), Verbatim("Auto-Submitted", automatic), *answers]
     if account.reply_to is not None:
         head.append(Mailbox("Reply-To", account.reply_to))
-    text, html, footer = content.text, content.html, account.footer.strip("\n")
-    if footer:
-        # The delimiter of a signature (RFC 3676 section 4.3).
-        text = f"{text.rstrip()}\n\n-- \n{footer}\n"
-        html = with_footer(html, footer) if html is not None else None
-    if html is None:
-        return head, text_part("plain", text), text
-    return head, _both(command, text, html), text
+    if command.lane == "bulk":
+        head.append(_SILENCE)
+    return [*head, *unsubscribe_fields(command, account)]
 
 
 def _thread(in_reply_to: str) -> list[Field]:
@@ -161,7 +168,7 @@ def _thread(in_reply_to: str) -> list[Field]:
 
 def _both(command: MailSend, text: str, html: str) -> bytes:
     boundary = f"{BOUNDARY_MARK}postroom_{_digest(command.id)[:24]}"
-    return alternative(boundary, (text_part("plain", text), text_part("html", html)))
+    return multipart("alternative", boundary, (text_part("plain", text), text_part("html", html)))
 
 
 def _digest(text: str) -> str:

@@ -7,11 +7,13 @@ character that could end a line.
 
 import email.base64mime
 import email.header
+import email.message
 import email.utils
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import quote
 
 from postroom.errors import Permanent
 
@@ -24,6 +26,11 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _PLAIN = re.compile(r"(?!.*=\?)[!-~]{1,200}(?: [!-~]{1,200})*")
 _ATOMS = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[^\s<>()\[\]\\,;:\"@]+")
+_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*(?:/[a-z0-9][a-z0-9!#$&^_.+-]*)?")
+# Where no reader needs to know about quoting, and folding at a space does no harm.
+_TAME = re.compile(r"[A-Za-z0-9._()+-]{1,60}(?: [A-Za-z0-9._()+-]{1,60}){0,3}")
+_SECTION_CHARS = 55
+_SECTION = re.compile(r"(?:%[0-9A-F]{2}|[^%]){1,50}")
 _ENCODED_WORD_BYTES = 42  # makes 56 of the 75 characters that RFC 2047 section 2 allows for an encoded word
 
 
@@ -60,7 +67,20 @@ class Mailboxes:
     addresses: tuple[str, ...]
 
 
-Field = Text | Verbatim | Mailbox | Mailboxes
+@dataclass(frozen=True)
+class WithParameter:
+    """A header with one parameter, such as a file's name (RFC 2045, RFC 2183, RFC 2231).
+
+    `value` is a media type or a disposition: tokens of ours, or checked ones.
+    """
+
+    name: str
+    value: str
+    parameter: str
+    content: str
+
+
+Field = Text | Verbatim | Mailbox | Mailboxes | WithParameter
 
 
 def header_block(fields: Sequence[Field]) -> bytes:
@@ -111,6 +131,8 @@ def _written(field: Field) -> bytes:
         return _line(field.name, _mailbox(field)).encode()
     if isinstance(field, Mailboxes):
         return _line(field.name, _list(field)).encode()
+    if isinstance(field, WithParameter):
+        return _line(field.name, _with_parameter(field)).encode()
     _refuse_control(field.name, field.value)
     if isinstance(field, Verbatim):
         if not field.value.isascii() or not field.value.strip():
@@ -138,6 +160,21 @@ def _mailbox(field: Mailbox) -> str:
 
 def _list(field: Mailboxes) -> str:
     return ", ".join(_mailbox(Mailbox(field.name, address)) for address in field.addresses)
+
+
+def _with_parameter(field: WithParameter) -> str:
+    _refuse_control(field.name, field.value + field.content)
+    if not _TYPE.fullmatch(field.value):
+        raise Permanent(f"the header {field.name} does not hold a type")
+    if _TAME.fullmatch(field.content):
+        return f'{field.value}; {field.parameter}="{field.content}"'
+    whole = f"utf-8''{quote(field.content, safe='')}"
+    if len(whole) <= _SECTION_CHARS:
+        return f"{field.value}; {field.parameter}*={whole}"
+    # In sections, which may not split an encoded byte (RFC 2231, section 3 and 4.1).
+    sections = _SECTION.findall(whole)
+    told = (f"{field.parameter}*{number}*={section}" for number, section in enumerate(sections))
+    return "; ".join((field.value, *told))
 
 
 def _refuse_control(name: str, value: str) -> None:
@@ -178,12 +215,24 @@ def _means(field: Field, raw: str) -> bool:
         return raw == field.value
     if isinstance(field, Text):
         return _decoded(raw) == field.value
+    if isinstance(field, WithParameter):
+        return _parameter(field, raw) == field.content
     if isinstance(field, Mailboxes):
         return tuple(raw.split(", ")) == field.addresses
     if raw == field.address:
         return not field.shown_name
     shown, address = _parsed(raw)
     return address == field.address and _decoded(shown) == field.shown_name
+
+
+def _parameter(field: WithParameter, raw: str) -> str | None:
+    """What a reader of MIME finds; None if the value before it, or the number of parameters, is another."""
+    message = email.message.Message()
+    message[field.name] = raw
+    found = message.get_params(header=field.name, unquote=True) or []
+    if [name.lower() for name, _ in found] != [field.value.lower(), field.parameter]:
+        return None
+    return email.utils.collapse_rfc2231_value(found[1][1], fallback_charset="utf-8")
 
 
 @lru_cache(maxsize=1024)

@@ -114,13 +114,10 @@ def _quotation(text: str) -> str:
     return _QUOTATION.format(text=_broken(text))
 
 
-def _account_footer(text: str) -> str:
-    return _ACCOUNT_FOOTER.format(soft=_SOFT, text=_broken(text)) if text else ""
-
-
-def with_footer(page: str, footer: str) -> str:
-    """A program's own page with the account's footer at its end."""
-    block = f'<div style="margin-top:20px;font-size:13px">-- <br>\n{_broken(footer)}</div>\n'
+def with_footer(page: str, footer: str, delimiter: str = "-- <br>\n") -> str:
+    """A program's own page with the account's footer, or somebody's signature, at its end."""
+    size = "font-size:13px" if delimiter else ""
+    block = f'<div style="margin-top:20px;{size}">{delimiter}{_broken(footer)}</div>\n'
     end = page.lower().rfind("</body>")
     return page[:end] + block + page[end:] if end >= 0 else f"{page}\n{block}"
 

@@ -1,8 +1,11 @@
 """MIME parts and their encodings (pure; RFC 2045, RFC 2046)."""
 
+import base64
 import binascii
 
 from postroom.errors import Permanent
+from postroom_sender.header import Field, Verbatim, WithParameter, header_block
+from postroom_sender.material import File
 
 _MAX_LINE_CHARS = 990
 BOUNDARY_MARK = "=_"
@@ -32,17 +35,42 @@ def text_part(subtype: str, text: str) -> bytes:
     )
 
 
-def alternative(boundary: str, parts: tuple[bytes, ...]) -> bytes:
-    """A multipart/alternative with its header; the best part comes last (RFC 2046, section 5.1.4)."""
+def multipart(subtype: str, boundary: str, parts: tuple[bytes, ...]) -> bytes:
+    """Parts in one with its header; of `alternative` the best comes last (RFC 2046, section 5.1.4)."""
     assert boundary.startswith(BOUNDARY_MARK)
     line = b"--" + boundary.encode()
+    kind = '; type="text/html"' if subtype == "related" else ""  # RFC 2387, section 3.1
     return b"".join(
         (
-            f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode(),
-            *(line + b"\r\n" + part for part in parts),
+            f'Content-Type: multipart/{subtype}{kind}; boundary="{boundary}"\r\n\r\n'.encode(),
+            *(line + b"\r\n" + part + b"\r\n" * (not part.endswith(b"\r\n")) for part in parts),
             line + b"--\r\n",
         )
     )
+
+
+def attached_part(file: File) -> bytes:
+    """A file that is attached."""
+    return _file(file, "attachment")
+
+
+def shown_part(file: File, content_id: str) -> bytes:
+    """An image that the HTML part shows (RFC 2392)."""
+    return _file(file, "inline", Verbatim("Content-ID", f"<{content_id}>"))
+
+
+def _file(file: File, disposition: str, *more: Field) -> bytes:
+    """A file as it is, in base64; what it is called goes through the gate of headers (RFC 2183, RFC 2231)."""
+    about = file.about
+    head = header_block(
+        [
+            WithParameter("Content-Type", about.media_type, "name", about.filename),
+            WithParameter("Content-Disposition", disposition, "filename", about.filename),
+            Verbatim("Content-Transfer-Encoding", "base64"),
+            *more,
+        ]
+    )
+    return head + b"\r\n" + base64.encodebytes(file.content).replace(b"\n", b"\r\n")
 
 
 def _is_plain(lines: str) -> bool:

@@ -63,7 +63,7 @@ def test_an_approval_mail_has_the_headers_it_needs() -> None:
         "Subject": f"Decision needed: Deploy 4.2 to production [{TOKEN}]",
         "Auto-Submitted": "auto-generated",
         "Reply-To": REPLY_ADDRESS,
-        "X-Auto-Response-Suppress": "All",
+        "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
         "MIME-Version": "1.0",
         "Content-Type": mail["Content-Type"],
     }

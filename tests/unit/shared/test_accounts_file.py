@@ -155,9 +155,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
 
 
 ALL_OF_ACCOUNT = (
-    "address, after_processing, approvers, ca_file, confidential, dedicated, deny, enabled, footer, "
-    "from_name, imap, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, reply_address, "
-    "reply_to, retention, send, smtp, thread_within, type, use_system_smtp, verify_certificate"
+    "address, after_processing, approvers, ca_file, campaign, confidential, dedicated, deny, enabled, footer, "
+    "from_name, imap, log, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, "
+    "reply_address, reply_to, retention, send, sent_copies, smtp, thread_within, type, uncertain, "
+    "use_system_smtp, verify_certificate"
 )
 ALL_OF_IMAP = (
     "auth, authserv_id, count, folder, host, interval, max_connections, messages, password, "
