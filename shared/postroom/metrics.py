@@ -53,6 +53,18 @@ retries = Counter("postroom_retries_total", "Messages put back for later.", ["qu
 dead_letters = Counter(
     "postroom_dead_letters_total", "Messages put into quarantine.", ["queue"], registry=REGISTRY
 )
+dead_letters_waiting = Gauge(
+    "postroom_dead_letters_waiting",
+    "Dead letters that wait for a person, by queue; every processor says the same.",
+    ["queue"],
+    registry=REGISTRY,
+)
+dead_letters_age = Gauge(
+    "postroom_dead_letters_age_seconds",
+    "Since when the oldest dead letter of a queue waits; 0 if there is none. Every processor says the same.",
+    ["queue"],
+    registry=REGISTRY,
+)
 reconnects = Counter(
     "postroom_broker_reconnects_total",
     "Connections to the broker that had to be made anew.",

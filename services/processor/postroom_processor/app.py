@@ -23,6 +23,7 @@ from postroom.store.outbox import OutboxRelay
 from postroom_processor import waiting
 from postroom_processor.commanding import Commands
 from postroom_processor.deadlines import Deadlines
+from postroom_processor.quarantines import Quarantines
 from postroom_processor.receiving import SERVICE, ReceivedMail
 from postroom_processor.recording import Recorder, origin
 from postroom_processor.resolver import CachingResolver, DnsResolver
@@ -33,6 +34,7 @@ from postroom_processor.waiting import WaitingMails
 SWEEP_INTERVAL_S = 2.0
 DEADLINE_INTERVAL_S = 1.0
 WAITING_INTERVAL_S = 15.0
+QUARANTINE_INTERVAL_S = 30.0
 RETENTION_INTERVAL_S = 3600.0
 
 
@@ -98,6 +100,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     )
     deadlines = Deadlines(store, relay("deadlines"), recorder, keys, settings.shards, utc_now)
 
+    quarantines = Quarantines(store, settings.broker, accounts, settings.shards, utc_now)
+
     def forget() -> bool:
         before = utc_now() - timedelta(days=settings.retention_days)
         with store.write() as connection:
@@ -122,6 +126,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "deadlines": Ticker(deadlines.tend, DEADLINE_INTERVAL_S),
         "waiting": Ticker(WaitingMails(store, accounts, utc_now).tend, WAITING_INTERVAL_S),
+        "quarantine": Ticker(quarantines.tend, QUARANTINE_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }

@@ -52,6 +52,7 @@ class Handling:
         started = time.monotonic()
         verdicts = self._verdicts(batch)
         unsettled = self._carry_out(list(zip(batch, verdicts, strict=True)))
+        self._note_buried(batch, verdicts, unsettled)
         for taken in batch:
             if taken.redelivered:
                 self._end_attempt(taken)
@@ -142,6 +143,23 @@ class Handling:
             logger.warning(
                 "an attempt could not be closed", extra={"queue": taken.queue, "error": str(error)}
             )
+
+    def _note_buried(
+        self, batch: Sequence[Taken], verdicts: Sequence[Verdict], unsettled: Sequence[Taken]
+    ) -> None:
+        back = {id(taken) for taken in unsettled}
+        buried: dict[str, list[str]] = {}
+        for taken, verdict in zip(batch, verdicts, strict=True):
+            if isinstance(verdict, DeadLetter) and id(taken) not in back:
+                buried.setdefault(taken.queue, []).append(taken.wire.message_id)
+        for queue, message_ids in buried.items():
+            try:
+                self._attempts.buried(message_ids, queue)
+            except Exception as error:
+                # They are in quarantine all the same; only their age will be too low.
+                logger.warning(
+                    "the age of dead letters is not recorded", extra={"queue": queue, "error": str(error)}
+                )
 
     def _carry_out(self, settled: list[tuple[Taken, Verdict]]) -> tuple[Taken, ...]:
         now = datetime.now(UTC)

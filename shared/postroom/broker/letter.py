@@ -16,12 +16,15 @@ from postroom.messages import Message
 REPLAYS = "x-postroom-replays"
 EARLIER_ATTEMPTS = "x-postroom-earlier-attempts"
 """Of a message that was replayed: how often it was tried before that."""
-GIVEN_OUT_TOO_OFTEN = "the broker gave it out too often: whoever handled it died, or never answered"
 
 _PLAIN_ID = re.compile(r"[!-~]{1,64}")
 _TYPE = re.compile(r"postroom\.([a-z_]{1,40}\.[a-z_]{1,40})\.v[0-9]{1,6}")
 _ACCOUNT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_UNREASONED = "no reason was recorded"
+_UNREASONED = "no reason was recorded: the broker itself put it here"
+_BROKERS_REASONS = {
+    "delivery_limit": "the broker gave it out too often: whoever handled it died, or never answered",
+    "maxlen": "its queue was full: the oldest message had to go",
+}
 _SET_BY_REPLAY = frozenset({REASON, QUEUE, DEAD_AT, ATTEMPT, REPLAYS, EARLIER_ATTEMPTS})
 
 
@@ -70,14 +73,14 @@ def read_letter(wire: Wire, queue: str) -> Letter:
     """What a message in the quarantine of `queue` says of itself; nothing raises, whatever it is."""
     headers = wire.headers
     message = _decoded(wire)
-    killed = _killed_at(headers)
+    moved_why, moved_at = _moved_by_broker(headers) or ("", None)
     return Letter(
         queue=queue,
         id=letter_id(wire.message_id),
         type=_type(headers),
         account=_account(headers, message),
-        reason=GIVEN_OUT_TOO_OFTEN if killed else _line(headers.get(REASON)) or _UNREASONED,
-        dead_at=_moment(headers.get(DEAD_AT)) or killed,
+        reason=moved_why or _line(headers.get(REASON)) or _UNREASONED,
+        dead_at=_moment(headers.get(DEAD_AT)) or moved_at,
         first_failed_at=_moment(headers.get(FIRST_FAILED_AT)),
         tried=_number(headers.get(ATTEMPT), 1) + _number(headers.get(EARLIER_ATTEMPTS), 0),
         replays=_number(headers.get(REPLAYS), 0),
@@ -148,16 +151,17 @@ def _account(headers: Mapping[str, Any], message: Message | None) -> str | None:
     return named if isinstance(named, str) and _ACCOUNT.fullmatch(named) else None
 
 
-def _killed_at(headers: Mapping[str, Any]) -> datetime | None:
-    """When the broker itself put it here; None if a service of ours did (RabbitMQ, "x-death")."""
+def _moved_by_broker(headers: Mapping[str, Any]) -> tuple[str, datetime | None] | None:
+    """Why and when the broker itself put it here; None if a service did (RabbitMQ, "x-death")."""
     deaths = headers.get("x-death")
     if DEAD_AT in headers or not isinstance(deaths, list) or not deaths:
         return None
     newest = deaths[0]
-    if not isinstance(newest, Mapping) or newest.get("reason") != "delivery_limit":
+    reason = _BROKERS_REASONS.get(str(newest.get("reason"))) if isinstance(newest, Mapping) else None
+    if reason is None:
         return None
     at = newest.get("time")
-    return at.replace(tzinfo=UTC) if isinstance(at, datetime) else datetime.fromtimestamp(0, UTC)
+    return reason, at.replace(tzinfo=UTC) if isinstance(at, datetime) else None
 
 
 def _moment(value: object) -> datetime | None:

@@ -58,6 +58,9 @@ class Attempts(Protocol):
     def end(self, message_id: str, queue: str) -> None:
         """The attempt ended without killing its worker: forget the count."""
 
+    def buried(self, message_ids: Sequence[str], queue: str) -> None:
+        """These messages are in the queue's quarantine now: remember since when."""
+
 
 class Observer(Protocol):
     """What metrics hear of a consumer; called from its threads, must not block."""

@@ -1,10 +1,12 @@
 """Counts how often a redelivered message was begun and not ended: the consumer's `Attempts` in the store."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
 from postroom.clock import Clock, utc_now
+from postroom.store import dead_letters
 from postroom.store.engine import Store, insert_new
 from postroom.store.schema import attempts
 
@@ -33,6 +35,11 @@ class StoredAttempts:
             connection.execute(
                 delete(attempts).where(attempts.c.queue == queue, attempts.c.message_id == message_id)
             )
+
+    def buried(self, message_ids: Sequence[str], queue: str) -> None:
+        """Record since when these messages are in the queue's quarantine."""
+        with self._store.write() as connection:
+            dead_letters.note(connection, queue, message_ids, self._clock())
 
 
 def forget_before(connection: Connection, moment: datetime) -> int:

@@ -86,6 +86,9 @@ class MemoryAttempts:
     def end(self, message_id: str, queue: str) -> None:
         self.counts.pop(message_id, None)
 
+    def buried(self, message_ids: Sequence[str], queue: str) -> None:
+        pass
+
 
 @dataclass
 class Watcher:

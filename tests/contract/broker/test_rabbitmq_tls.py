@@ -32,6 +32,9 @@ class NoAttempts:
 
     def end(self, message_id: str, queue: str) -> None: ...
 
+    def buried(self, message_ids: Sequence[str], queue: str) -> None:
+        pass
+
 
 @pytest.mark.needs("rabbitmq")
 def test_messages_go_over_tls_and_only_to_the_broker_that_proves_itself(nodes: Nodes, tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ class FileAttempts:
     def end(self, message_id: str, queue: str) -> None:
         self._database.execute("DELETE FROM attempt WHERE id = ?", (message_id,))
 
+    def buried(self, message_ids: Sequence[str], queue: str) -> None:
+        pass
+
 
 class Recorder:
     """The handler."""
