@@ -10,6 +10,7 @@ from postroom.account import Account
 from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
+from postroom.clock import utc_now
 from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
 from postroom.oauth.tokens import Tokens
@@ -38,6 +39,7 @@ from postroom_fetcher.reception import Receptions
 from postroom_fetcher.status import SERVICE, StatusBoard, unless_stopped
 from postroom_fetcher.tenure import Tenure
 from postroom_fetcher.trial import Trials
+from postroom_fetcher.trouble_list import TroubleList
 from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch
 
@@ -69,9 +71,10 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
     charge = Charge(accounts, leases.held, settings.shards, board)
     ways = opening.Tools(Trust(), credentials, patience)
     berths = Berths(settings.imap_connections_per_host)
-    progress, spool = Progress(store), Spool(settings.spool)
+    progress, troubles, spool = Progress(store), TroubleList(store), Spool(settings.spool)
     intake = Intake(
         progress,
+        troubles,
         _publisher(settings, stack, "mail").publish,
         spool,
         _pool(stack, HAND_ON_THREADS, "hand-on"),
@@ -104,6 +107,10 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
             lookout.recheck()
         return {account.name: account for account in accounts.all()}
 
+    def fetch_now(account: str) -> None:
+        troubles.try_now(account, utc_now())
+        lookout.look_now(account)
+
     results = _publisher(settings, stack, "results")
     commanding = command.Tools(
         progress=progress,
@@ -111,7 +118,7 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
         spool=spool,
         connect=unless_stopped(board, connector(commands_first)),
         accounts=charge.accounts,
-        look_now=lookout.look_now,
+        look_now=fetch_now,
         executor=_pool(stack, COMMAND_THREADS, "command"),
         trials=Trials(
             opener(commands_first),

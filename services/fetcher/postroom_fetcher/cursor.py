@@ -4,7 +4,7 @@ A cursor says up to which UID a folder has been handed on, under one UIDVALIDITY
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from postroom.account_servers import Imap
@@ -136,18 +136,22 @@ class Chunk:
     inline: bool
 
 
-def chunks(mails: Sequence[Metadata], limits: Limits) -> Iterator[Chunk]:
-    """The mails in their order as chunks, so that the cursor can follow chunk by chunk."""
+def chunks(mails: Sequence[Metadata], limits: Limits, alone: Container[int] = ()) -> Iterator[Chunk]:
+    """The mails in their order as chunks, so that the cursor can follow chunk by chunk.
+
+    Those whose UIDs are in `alone` share theirs with no other.
+    """
     taken: list[Metadata] = []
     taken_bytes = 0
     for mail in mails:
         large = mail.size_bytes > limits.inline_bytes
         full = len(taken) == limits.chunk_mails or taken_bytes + mail.size_bytes > limits.chunk_bytes
-        if taken and (large or full):
+        apart = large or mail.uid in alone
+        if taken and (apart or full):
             yield Chunk(tuple(taken), inline=True)
             taken, taken_bytes = [], 0
-        if large:
-            yield Chunk((mail,), inline=False)
+        if apart:
+            yield Chunk((mail,), inline=not large)
         else:
             taken.append(mail)
             taken_bytes += mail.size_bytes

@@ -54,6 +54,7 @@ def must_be_gone(session: Session, uids: Sequence[int]) -> None:
         raise Unavailable(
             "incomplete_answer",
             f"the server did not give the mail with UID {min(left)}, though it is in the folder",
+            uids=left,
         )
 
 

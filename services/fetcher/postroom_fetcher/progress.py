@@ -114,6 +114,15 @@ class Progress:
                 for other in (ledger.uidvalidity < uidvalidity, ledger.uidvalidity > uidvalidity)
             )
 
+    def has_given(self, box: Box, uidvalidity: int) -> bool:
+        """Whether the ledger has a mail of this folder under this UIDVALIDITY."""
+        ledger = fetch_ledger.c
+        mine = select(ledger.uid).where(
+            ledger.account == box.account, ledger.folder == box.folder, ledger.uidvalidity == uidvalidity
+        )
+        with self._store.read() as connection:
+            return connection.execute(mine.limit(1)).first() is not None
+
     def handed_on(self, box: Box, uidvalidity: int, uids: Sequence[int]) -> set[int]:
         """Which of these UIDs are in the ledger."""
         ledger = fetch_ledger.c

@@ -154,6 +154,23 @@ fetch_ledger = Table(
     Index(None, "account", "sha256"),
 )
 
+# Fetcher: mails that the server lists and does not give; those set aside hold up their folder no more.
+fetch_troubles = Table(
+    "fetch_troubles",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("folder", String(1000), primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("reason_code", String(40), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("set_aside_at", Moment),
+    Column("next_try_at", Moment),
+)
+
 # Processor: the one outcome of each mail.
 mails = Table(
     "mails",

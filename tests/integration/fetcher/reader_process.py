@@ -30,6 +30,7 @@ from postroom_fetcher.cursor import Limits
 from postroom_fetcher.intake import Intake, Visit
 from postroom_fetcher.lease import Leases
 from postroom_fetcher.progress import Progress
+from postroom_fetcher.trouble_list import TroubleList
 from postroom_fetcher.trust import Trust
 
 IMPORTED = whole_fetcher
@@ -54,7 +55,13 @@ def main() -> None:
         with Publisher(broker, name="reader") as publisher:
             limits = Limits(64 * 1024, given.get("max_size", 25 * 1024 * 1024))
             intake = Intake(
-                Progress(store), publisher.publish, Spool(folder / "spool"), pool, limits=limits, shards=1
+                Progress(store),
+                TroubleList(store),
+                publisher.publish,
+                Spool(folder / "spool"),
+                pool,
+                limits=limits,
+                shards=1,
             )
             before, began = peak_mib(), time.monotonic()
             at_once = given.get("at_once", 1)

@@ -28,6 +28,7 @@ from postroom_fetcher.lease import Fenced, Leases
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.session import Session
 from postroom_fetcher.status import SERVICE, StatusBoard, green
+from postroom_fetcher.trouble_list import TroubleList
 from postroom_fetcher.watch import Tools, Watch
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail
 from tests.servers.dovecot import Account, Dovecot
@@ -193,7 +194,7 @@ def _leases(mailroom: Mailroom) -> Iterator[Leases]:
 def _intake(mailroom: Mailroom, publish: Any, pool: ThreadPoolExecutor) -> Intake:
     limits = Limits(inline_bytes=64 * 1024, max_size_bytes=10**7)
     progress, spool = Progress(mailroom.store), Spool(mailroom.settings.spool)
-    return Intake(progress, publish, spool, pool, limits=limits, shards=SHARDS)
+    return Intake(progress, TroubleList(mailroom.store), publish, spool, pool, limits=limits, shards=SHARDS)
 
 
 def _look(mailroom: Mailroom, leases: Leases, publish: Any) -> None:
