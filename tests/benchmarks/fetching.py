@@ -21,11 +21,11 @@ from pathlib import Path
 from postroom.account import Account
 from postroom.credentials import Password
 from postroom.spool import Spool
+from postroom.trust import TRUST
 from postroom_fetcher import cursor, opening, response
 from postroom_fetcher.cursor import Chunk, Limits
 from postroom_fetcher.download import PART_BYTES, download
 from postroom_fetcher.session import Session
-from postroom_fetcher.trust import Trust
 from postroom_fetcher.uid_set import uid_sets
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
@@ -135,7 +135,7 @@ def _session(dovecot: Dovecot, user: User) -> Iterator[Session]:
         "password": "env:UNUSED",
     }
     account = Account.model_validate({"name": "team", "address": user.user, "imap": server})
-    session = opening.connector(opening.Tools(Trust(), Fixed()))(account)  # type: ignore[arg-type]
+    session = opening.connector(opening.Tools(TRUST, Fixed()))(account)  # type: ignore[arg-type]
     try:
         yield session
     finally:

@@ -23,6 +23,7 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom.topology import fetcher_commands
+from postroom.trust import TRUST
 from postroom_fetcher import command, opening, watch
 from postroom_fetcher.berth import Berths, Permit
 from postroom_fetcher.budget import Budget
@@ -40,7 +41,6 @@ from postroom_fetcher.status import SERVICE, StatusBoard, unless_stopped
 from postroom_fetcher.tenure import Tenure
 from postroom_fetcher.trial import Trials
 from postroom_fetcher.trouble_list import TroubleList
-from postroom_fetcher.trust import Trust
 from postroom_fetcher.watch import Watch
 
 TELL_INTERVAL_S = 2.0
@@ -69,7 +69,7 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
     credentials = Credentials(secrets, Tokens(store, box, secrets, holder))
     accounts = Accounts(store, secrets)
     charge = Charge(accounts, leases.held, settings.shards, board)
-    ways = opening.Tools(Trust(), credentials, patience)
+    ways = opening.Tools(TRUST, credentials, patience)
     berths = Berths(settings.imap_connections_per_host)
     progress, troubles, spool = Progress(store), TroubleList(store), Spool(settings.spool)
     intake = Intake(

@@ -20,13 +20,13 @@ from postroom.account_servers import Imap
 from postroom.credentials import AccessToken, Credential, Credentials
 from postroom.errors import Misconfigured, Transient
 from postroom.names import NAMES, Address, Names
+from postroom.trust import Trust
 from postroom_fetcher.berth import FREE, Permit
 from postroom_fetcher.connection import Client
 from postroom_fetcher.deadline import PATIENCE, PROCESS, Deadline, Patience
 from postroom_fetcher.fault import CONNECT, TLS, Place, Refused, Unavailable, translated
 from postroom_fetcher.session import Connect, Session
 from postroom_fetcher.sign_in import TokenRefused, sign_in
-from postroom_fetcher.trust import Trust
 
 MAX_ADDRESSES = 16
 KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}

@@ -13,10 +13,10 @@ from postroom.account_servers import Smtp
 from postroom.credentials import AccessToken, Credential, Credentials, Password
 from postroom.errors import Misconfigured, PostroomError, Transient
 from postroom.names import NAMES, Address, Names
+from postroom.trust import TRUST
 from postroom_sender.dialogue import Dialogue, Lost, explained
 from postroom_sender.outcome import Outcome, Reply, Stage, judge
 from postroom_sender.sign_in import Kind, Login, SignedIn, choose
-from postroom_sender.tls import tls_context
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
 SHORTEST_HIDDEN_CHARS = 4
@@ -127,7 +127,7 @@ class Opening:
             return ""
         if self._smtp.security == "starttls":
             self._ask_for_tls()
-        context = tls_context(self.account.ca_file, verify=self.account.verify_certificate)
+        context = TRUST.context(self.account)
         with _tls_errors(self._smtp):
             self.dialogue.start_tls(context, self._smtp.host, self.timeouts.connect_s)
         if self._smtp.security == "tls":

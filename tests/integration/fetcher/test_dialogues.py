@@ -16,10 +16,10 @@ import pytest
 from postroom.account import Account
 from postroom.credentials import AccessToken, Credential, Credentials, Password
 from postroom.errors import Misconfigured, PostroomError
+from postroom.trust import TRUST
 from postroom_fetcher.deadline import Patience
 from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.opening import Tools, connector
-from postroom_fetcher.trust import Trust
 from tests.servers.certificates import Authority, Certificate
 from tests.servers.imap_script import Answer, Drip, ImapScript
 
@@ -116,7 +116,7 @@ def _fault(
             }
         )
         found = _FixedCredentials(*(credentials or (Password(USER, SECRET),)))
-        connect = connector(Tools(Trust(), found))
+        connect = connector(Tools(TRUST, found))
         with pytest.raises(PostroomError) as caught:
             connect(account)
     assert SECRET not in str(caught.value)
@@ -222,7 +222,7 @@ def test_a_tls_handshake_that_drips_is_cut_off_though_the_server_is_never_silent
         account = Account.model_validate(
             {"name": "team", "address": USER, "imap": {**imap, "security": security}}
         )
-        connect = connector(Tools(Trust(), _FixedCredentials(Password(USER, SECRET)), patience))
+        connect = connector(Tools(TRUST, _FixedCredentials(Password(USER, SECRET)), patience))
         began = time.monotonic()
         with pytest.raises(Unavailable) as caught:
             connect(account)

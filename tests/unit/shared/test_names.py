@@ -13,10 +13,10 @@ import pytest
 from postroom.account import Account
 from postroom.credentials import Credentials
 from postroom.names import Address, Names
+from postroom.trust import TRUST
 from postroom_fetcher import opening as fetching
 from postroom_fetcher.deadline import Patience
 from postroom_fetcher.fault import Unavailable as MailboxUnavailable
-from postroom_fetcher.trust import Trust
 from postroom_sender import opening as sending
 from tests.waiting import wait_until
 
@@ -110,7 +110,7 @@ ACCOUNT = Account.model_validate(
 
 def test_the_fetcher_calls_a_server_unreachable_whose_name_nobody_tells(silent: NameServer) -> None:
     patience = Patience(connect_s=SHORT_S)
-    tools = fetching.Tools(Trust(), NOT_ASKED, patience, names=Names(silent.resolve))
+    tools = fetching.Tools(TRUST, NOT_ASKED, patience, names=Names(silent.resolve))
     with pytest.raises(MailboxUnavailable, match="no name server has answered") as raised:
         fetching.Opening(ACCOUNT, tools).resolve()
     assert raised.value.reason_code == "unreachable"
