@@ -5,9 +5,10 @@ In which order a look reads is in `turn`, how mails are handed on in `hand_on`.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Self
 
@@ -73,7 +74,7 @@ class Intake:
             Fenced: The lease is over.
         """
         selected = session.examine(visit.folder)
-        start = cursors.start(visit.imap, selected, self._progress.cursor(visit.box), self._clock())
+        start = self._start(visit, selected)
         if start.fresh:
             self._progress.advance(visit.lease, visit.box, start.cursor)
             self._troubles.forget_others(visit.lease, visit.box, selected.uidvalidity)
@@ -94,6 +95,7 @@ class Intake:
             self._publish,
             visit,
             relink=self._progress.has_other_past(visit.box, selected.uidvalidity),
+            last_uid=start.cursor.last_uid,
             shards=self._shards,
             clock=self._clock,
         )
@@ -105,9 +107,24 @@ class Intake:
             looked = turn.run()
         turn.settle(self._clock())
         if turn.cursor != hands.recorded:
-            written_at = self._clock() if hands.taken else turn.cursor.updated_at
+            moved = hands.taken and turn.cursor.last_uid > start.cursor.last_uid
+            written_at = self._clock() if moved else turn.cursor.updated_at
             self._progress.advance(visit.lease, visit.box, replace(turn.cursor, updated_at=written_at))
         return looked
+
+    def _start(self, visit: Visit, selected: Selected) -> Start:
+        stored = self._progress.cursor(visit.box)
+        waiting_since = None
+        if stored is not None and stored.uidvalidity != selected.uidvalidity:
+            waiting_since = min(self._waiting(visit.box, stored), default=None)
+        return cursors.start(visit.imap, selected, stored, self._clock(), waiting_since)
+
+    def _waiting(self, box: Box, stored: Cursor) -> Iterator[datetime]:
+        """Since when at least those have been there that were not handed on under the former UIDVALIDITY."""
+        if stored.last_uid < stored.scanned_uid:
+            arrived_at = self._progress.last_arrival(box, stored)
+            yield from (arrived_at,) if arrived_at is not None else ()
+        yield from (each.first_at for each in self._troubles.of(box, stored.uidvalidity).values())
 
     def _gauge(self, visit: Visit, set_aside: int) -> None:
         # Most accounts never have any, and so no series of their own.
