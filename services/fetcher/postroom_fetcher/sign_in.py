@@ -6,12 +6,12 @@ import imapclient
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
+from postroom import sasl
 from postroom.account_servers import ImapAuth
 from postroom.credentials import AccessToken, Credential, Password
 from postroom.errors import Misconfigured, PostroomError
 from postroom_fetcher import mechanism as mechanisms
 from postroom_fetcher.fault import Place, login_error, quoted, translated
-from postroom_fetcher.mechanism import Endpoint
 
 SHORTEST_HIDDEN_CHARS = 4
 """A shorter secret is also a part of ordinary words."""
@@ -66,7 +66,7 @@ def _has_tls(client: IMAPClient) -> bool:
 def _by_password(client: IMAPClient, chosen: ImapAuth, credential: Password, place: Place) -> None:
     try:
         if chosen == "plain":
-            response = mechanisms.plain(credential.user, credential.password)
+            response = sasl.plain(credential.user, credential.password)
             client.sasl_login("PLAIN", lambda _challenge: response)
         else:
             _login(client, credential, place)
@@ -98,9 +98,9 @@ class _Exchange:
     def __init__(self, chosen: ImapAuth, credential: AccessToken, place: Place) -> None:
         self._chosen = chosen
         make: Callable[[], bytes] = {
-            "xoauth2": lambda: mechanisms.xoauth2(credential.user, credential.token),
-            "oauthbearer": lambda: mechanisms.oauthbearer(
-                credential.user, credential.token, Endpoint(place.host, place.port)
+            "xoauth2": lambda: sasl.xoauth2(credential.user, credential.token),
+            "oauthbearer": lambda: sasl.oauthbearer(
+                credential.user, credential.token, place.host, place.port
             ),
         }[chosen]
         self._first: bytes | None = make()
@@ -110,8 +110,8 @@ class _Exchange:
         first, self._first = self._first, None
         if first is not None:
             return first
-        self.status = mechanisms.error_status(challenge)
-        return mechanisms.after_error(self._chosen)
+        self.status = sasl.error_status(challenge)
+        return sasl.AFTER_ERROR[self._chosen]
 
 
 def _token_error(place: Place, error: LoginError, token: str, status: str) -> PostroomError:
