@@ -8,13 +8,10 @@ from imapclient.exceptions import LoginError
 
 from postroom import sasl
 from postroom.account_servers import ImapAuth
-from postroom.credentials import AccessToken, Credential, Password
+from postroom.credentials import AccessToken, Credential, Password, without
 from postroom.errors import Misconfigured, PostroomError
 from postroom_fetcher import mechanism as mechanisms
 from postroom_fetcher.fault import Place, login_error, quoted, translated
-
-SHORTEST_HIDDEN_CHARS = 4
-"""A shorter secret is also a part of ordinary words."""
 
 
 class TokenRefused(Misconfigured):
@@ -71,7 +68,7 @@ def _by_password(client: IMAPClient, chosen: ImapAuth, credential: Password, pla
         else:
             _login(client, credential, place)
     except LoginError as error:
-        raise _without(credential.password, place, error) from None
+        raise login_error(place, _hidden(error, credential.password)) from None
 
 
 def _login(client: IMAPClient, credential: Password, place: Place) -> None:
@@ -115,11 +112,12 @@ class _Exchange:
 
 
 def _token_error(place: Place, error: LoginError, token: str, status: str) -> PostroomError:
-    meant = _without(token, place, error)
+    hidden = _hidden(error, token)
+    meant = login_error(place, hidden)
     if not isinstance(meant, Misconfigured) or meant.reason_code != "auth_failed":
         return meant
-    said = quoted(_hidden(error, token)).rstrip(".")
-    with_status = f" (status {status.replace(token, '…')})" if status else ""
+    said = quoted(hidden).rstrip(".")
+    with_status = f" (status {without(token, status)})" if status else ""
     return TokenRefused(
         "token_refused",
         f"{place} refused the access token: {said}{with_status}. "
@@ -127,14 +125,7 @@ def _token_error(place: Place, error: LoginError, token: str, status: str) -> Po
     )
 
 
-def _without(secret: str, place: Place, error: LoginError) -> PostroomError:
-    """The meaning of a refusal; a server that repeats the secret does not get it into our sentence."""
-    return login_error(place, _hidden(error, secret))
-
-
 def _hidden(error: LoginError, secret: str) -> LoginError:
-    if len(secret) < SHORTEST_HIDDEN_CHARS or secret not in str(error):
-        return error
-    hidden = LoginError(str(error).replace(secret, "…"))
+    hidden = LoginError(without(secret, str(error)))
     hidden.__context__ = error.__context__
     return hidden

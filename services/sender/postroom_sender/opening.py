@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from postroom.account import Account
 from postroom.account_servers import Smtp
-from postroom.credentials import AccessToken, Credential, Credentials, Password
+from postroom.credentials import AccessToken, Credential, Credentials, Password, without
 from postroom.errors import Misconfigured, PostroomError, Transient
 from postroom.names import NAMES, Address, Names
 from postroom.trust import TRUST
@@ -19,8 +19,6 @@ from postroom_sender.outcome import Outcome, Reply, Stage, judge
 from postroom_sender.sign_in import Kind, Login, SignedIn, choose
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
-SHORTEST_HIDDEN_CHARS = 4
-"""A shorter secret would be found in ordinary words."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ class Opening:
             Login(credential.user, secret, self._smtp.host, self._smtp.port),
         )
         if not 200 <= signed_in.reply.code < 300:
-            self._not_let_in(credential, _judged(stage, _without(secret, signed_in)))
+            self._not_let_in(credential, _judged(stage, _hidden(secret, signed_in)))
         return f"{mechanism.name} as {credential.user}"
 
     def _credential(self) -> Credential | None:
@@ -247,13 +245,10 @@ def _told_apart(credential: Credential) -> tuple[Stage, Kind, str]:
     return "token", "token", credential.token
 
 
-def _without(secret: str, signed_in: SignedIn) -> SignedIn:
-    """The refusal; a server that repeats the secret does not get it into our sentences."""
-    if len(secret) < SHORTEST_HIDDEN_CHARS:
-        return signed_in
+def _hidden(secret: str, signed_in: SignedIn) -> SignedIn:
     reply = signed_in.reply
-    hidden = Reply(reply.code, reply.enhanced, reply.text.replace(secret, "…"))
-    return SignedIn(hidden, signed_in.status.replace(secret, "…"))
+    hidden = Reply(reply.code, reply.enhanced, without(secret, reply.text))
+    return SignedIn(hidden, without(secret, signed_in.status))
 
 
 def _judged(stage: Stage, signed_in: SignedIn) -> Outcome:
