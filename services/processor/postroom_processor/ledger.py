@@ -45,13 +45,15 @@ def token_records(
     wanted = sorted(set(refs))
     if not wanted:
         return {}
-    questions = asking_back.questions(connection, wanted)
-    wanted = sorted({*wanted, *(row.asked_ref for row in questions)})
+    asked = asking_back.questions(connection, wanted)
+    wanted = sorted({*wanted, *(row.asked_ref for row in asked)})
     rows = connection.execute(_of_tokens(approvers, wanted, lock=lock)).all()
     # Read once the requests are locked: what somebody changed in the meantime is here and not there. These
     # decide nothing, so they are not locked: two batches that lock twice could wait for each other.
     left = sorted(set(wanted) - {row.token_ref for row in rows})
     former = connection.execute(_of_tokens(former_tokens, left, lock=False)).all()
+    # Once more, or an answer that came while this waited for the lock would not be seen.
+    questions = asking_back.questions(connection, wanted) if asked else ()
     ids = sorted({row.approval_id for row in rows})
     seats, votes = seats_of(connection, ids), votes_of(connection, ids)
     current = {

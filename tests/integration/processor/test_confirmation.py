@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
+
+from sqlalchemy import select, text, update
 
 from postroom.messages import ConfirmMail, MailSend, Message
 from postroom.store import evidence
@@ -12,6 +15,7 @@ from postroom_processor.mail import Mail
 from postroom_processor.signatures import Signature, Signatures
 from tests.accounts import keep_accounts
 from tests.integration.processor.test_receiving import ACCOUNTS, Bench, _events, bench, outcomes
+from tests.waiting import wait_until
 
 __all__ = ["bench"]  # the fixture
 
@@ -125,6 +129,32 @@ def test_an_answer_with_another_word_decides_nothing_and_ends_the_question(bench
         bench.received_mail()([bench.mail(word, to=token_address(asked))])
     assert outcomes(bench) == Counter({"pending_confirmation": 1, "held": 1, "ignored": 1})
     assert bench.rows(approvals)[0].state == "pending"
+
+
+def test_of_two_answers_at_once_the_second_sees_the_first(bench: Bench) -> None:
+    """Who waits for the request's row finds the question as it was left, not as it was before."""
+    bench.request(proof="token+from+confirm")
+    bench.received_mail()([bench.mail("Approve", to=bench.reply_address())])
+    (asked,) = questions(bench)
+    handler, reply = bench.received_mail(), bench.mail("Approve", to=token_address(asked))
+    second = threading.Thread(target=handler, args=([reply],))
+    with bench.store.write() as connection:
+        connection.execute(select(approvals).with_for_update())
+        second.start()
+        if not bench.store.is_sqlite:  # there the second waits before it reads anything
+            wait_until(lambda: waiting_for_locks(bench), 20, "the second to wait for the row")
+        connection.execute(update(confirmations).values(answer="contradicted"))
+    second.join(timeout=30)
+    assert outcomes(bench) == Counter({"pending_confirmation": 1, "ignored": 1})
+    assert bench.rows(approvals)[0].state == "pending"
+
+
+def waiting_for_locks(bench: Bench) -> int:
+    """How many sessions of the bench's PostgreSQL database wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    found = text(f"{waiting} AND datname = current_database()")
+    with bench.store.read() as connection:
+        return int(connection.execute(found).scalar_one())
 
 
 def test_a_question_is_void_once_the_deadline_is_over(bench: Bench) -> None:

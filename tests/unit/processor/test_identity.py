@@ -164,6 +164,11 @@ def test_what_was_passed_on_decides_nothing(more: list[str]) -> None:
     assert outcome_of(mail(to=TOKEN, more=more), facts(record())).kind == "held"
 
 
+@pytest.mark.parametrize("more", [row[1] for row in PASSED_ON], ids=[row[0] for row in PASSED_ON])
+def test_mail_about_no_request_may_be_passed_on(more: list[str]) -> None:
+    assert outcome_of(mail("Hello", more=more), facts(record())).kind == "accepted"
+
+
 def test_a_sender_field_that_names_the_author_is_no_obstacle() -> None:
     assert outcome_of(mail(to=TOKEN, more=[f"Sender: Anna <{ANNA}>"]), facts(record())).kind == "decided"
 
