@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -74,7 +75,16 @@ def compare(dovecot: Dovecot, count: int, size_bytes: int) -> tuple[float, float
 
 
 def _fetch(session: Session, count: int, spool: Spool) -> None:
-    fetched = sum(len(download(session, chunk, spool, LIMITS)) for chunk in _chunks(session, count))
+    fetched = 0
+    with ThreadPoolExecutor(1) as pool:
+        kept: Future[None] | None = None
+        for chunk in _chunks(session, count):
+            drafts = spool.drafts()
+            fetched += len(download(session, chunk, drafts, LIMITS))
+            # As in a look: one chunk is made durable while the next one is read.
+            if kept is not None:
+                kept.result()
+            kept = pool.submit(drafts.keep)
     assert fetched == count
 
 

@@ -15,7 +15,7 @@ from typing import Self
 from postroom import metrics
 from postroom.clock import Clock, utc_now
 from postroom.errors import PostroomError
-from postroom.spool import Spool
+from postroom.spool import Drafts, Spool
 from postroom_fetcher import cursor as cursors
 from postroom_fetcher.allowance import UNLIMITED, Allowance
 from postroom_fetcher.budget import Budget, Reserved, kept_on_success
@@ -166,9 +166,10 @@ class _Hands:
         return self._intake._progress.has_given(self._visit.box, self.recorded.uidvalidity)
 
     def take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:
-        reserved = self._intake._budget.reserve(memory_bytes(chunk))
+        drafts = self._intake._spool.drafts()
+        reserved = _Held(self._intake._budget.reserve(memory_bytes(chunk)), drafts)
         with kept_on_success(reserved):
-            mails = self._download(chunk)
+            mails = self._download(chunk, drafts)
             if mails:
                 self._doubts.proven()
             uids = [mail.uid for mail in chunk.mails]
@@ -178,7 +179,8 @@ class _Hands:
                 reserved.release()
                 return
             again = self._restored(mails)
-            self._ahead.submit(partial(self._step, mails, again, after, counts, uids, reserved))
+            step = partial(self._step, mails, again, after, counts, uids, drafts, reserved)
+            self._ahead.submit(step)
         self._uncounted = len(mails) if counts else 0
         self.recorded, self.taken = after, True
 
@@ -197,9 +199,9 @@ class _Hands:
     def _room(self) -> int:
         return self._intake._allowances.room(self._visit)
 
-    def _download(self, chunk: Chunk) -> list[Mail]:
+    def _download(self, chunk: Chunk, drafts: Drafts) -> list[Mail]:
         try:
-            return download(self._session, chunk, self._intake._spool, self._intake._limits)
+            return download(self._session, chunk, drafts, self._intake._limits)
         except Unavailable as error:
             error.uids = error.uids or frozenset(mail.uid for mail in chunk.mails)
             raise
@@ -216,15 +218,32 @@ class _Hands:
         after: Cursor,
         counts: bool,
         uids: Sequence[int],
+        drafts: Drafts,
         reserved: Reserved,
     ) -> None:
         try:
+            # Here, where the next mails are read meanwhile: the disk takes longer than the server.
+            drafts.keep()
             new = self._hand_on(mails, again, after)
             self._doubts.healed(uids)
             if counts:
                 self._intake._allowances.take(self._visit, new)
         finally:
             reserved.release()
+
+
+class _Held:
+    """The bytes and the drafts of one chunk, given back together."""
+
+    def __init__(self, reserved: Reserved, drafts: Drafts) -> None:
+        self._reserved = reserved
+        self._drafts = drafts
+
+    def release(self) -> None:
+        try:
+            self._drafts.drop()
+        finally:
+            self._reserved.release()
 
 
 class _Allowances:
