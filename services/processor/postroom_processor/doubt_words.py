@@ -292,7 +292,7 @@ tr: bekle; bekleyin; aslında; şaka; iptal; vazgeçtim; yanlışlıkla; şartı
 # Words that contradict an approval wherever they stand; beside a rejection they are its reasons.
 DISSENT = table(
     r"""
-en: opposite; i lied; (?:scrap|belay) (?:that|it|this); take (?:it |that |this )?all back; under (?:protest|duress); hostage;
+en: opposite; just for show; \w+ decides; delete this; deadline (?:has )?passed; remove me; su{3,}re; i lied; (?:scrap|belay) (?:that|it|this); take (?:it |that |this )?all back; under (?:protest|duress); hostage;
     gun to my head; thumbs down; hard pass; noo+; naa+h?; uh-uh; nay; nyet; kill (?:it|this|that); declining;
     (?:decisions?|approvals?|answers?|replies) (?:is|are) not; never approve;
     i (?:disagree|disapprove|object|veto|refuse|decline|reject)(?: to)?; veto; vetoed; i(?: do

@@ -62,7 +62,6 @@ _UNSURE_TEXT = frozenset(
         "datalist",
         "meter",
         "progress",
-        "noscript",
         "noframes",
         "noembed",
         "rp",
