@@ -8,14 +8,14 @@ from postroom.account import Account, matches
 from postroom.messages import MailReceived
 from postroom.own_mail import content_sha256
 from postroom.reply_token import ParsedToken
-from postroom_processor.authentication_results import server_dmarc
+from postroom_processor.authentication_results import server_dmarc, server_refusal
 from postroom_processor.automatic import automatic_kind
 from postroom_processor.carriers import Carried, carried_tokens
 from postroom_processor.mail import Mail, read_mail
 from postroom_processor.proof import Findings
 from postroom_processor.reply_text import OwnText, own_text
 from postroom_processor.sender_address import all_addresses, only_sender
-from postroom_processor.signatures import Signatures
+from postroom_processor.signatures import Signatures, claimed_coverage
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Examined:
         """What vouches for the sender's domain in this mail, as far as it bears on these tokens."""
         wanted = set(refs)
         places = (each.carriers for each in self.carried if each.token.ref in wanted)
-        return Findings(self.dmarc, self.signatures, frozenset().union(*places), self.mail.fields)
+        claimed = claimed_coverage(self.mail.header_bytes("dkim-signature"), _domain(self.sender or ""))
+        return Findings(self.dmarc, self.signatures, frozenset().union(*places), self.mail.fields, claimed)
 
 
 def examine(received: MailReceived, content: bytes, account: Account) -> Examined:
@@ -87,4 +88,9 @@ def examine(received: MailReceived, content: bytes, account: Account) -> Examine
 def _dmarc(mail: Mail, sender: str | None, account: Account) -> str | None:
     if sender is None or account.imap is None:
         return None
-    return server_dmarc(mail, account.imap.authserv_id, sender.rpartition("@")[2])
+    authserv_id = account.imap.authserv_id
+    return server_refusal(mail, authserv_id) or server_dmarc(mail, authserv_id, _domain(sender))
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]

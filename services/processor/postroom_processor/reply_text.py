@@ -139,9 +139,16 @@ class _Cutter:
         index = 0
         while index < len(self.lines):
             index += self._step(index)
-            if index >= _MAX_LINES and not self.tail:
-                self.doubts.append("text-too-long")
+            if index >= _MAX_LINES:
+                self._end(index)
                 return
+
+    def _end(self, index: int) -> None:
+        """Look at no line from ``index`` on: history may be of any length, what else is this long is doubtful."""
+        if self.tail != "quote":
+            self.doubts.append("text-too-long")
+        if self.tail:
+            self._drop(index, len(self.lines) - index, self.tail, _REST)
 
     def _step(self, index: int) -> int:
         """Sort the line at ``index`` and return how many lines that took."""
@@ -313,9 +320,9 @@ def _is_quoted(line: MarkedLine) -> bool:
 
 def _quoted_after(lines: Sequence[MarkedLine], index: int) -> bool:
     """Whether the next line with anything on it is quoted."""
-    for line in lines[index:]:
-        if line.text.strip(_BLANK_MARKS):
-            return _is_quoted(line)
+    for place in range(index, len(lines)):
+        if lines[place].text.strip(_BLANK_MARKS):
+            return _is_quoted(lines[place])
     return False
 
 

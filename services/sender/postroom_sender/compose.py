@@ -102,7 +102,7 @@ def _letter(
     reply_address = account.reply_address
     if account.plus_addressing:
         reply_address = with_tag(reply_address, content.reply_token)
-    title = f"{_TITLES[content.kind].format(content.subject)} {subject_tag(content.reply_token)}"
+    title = f"{_title(content)} {subject_tag(content.reply_token)}"
     about = {
         "reply_address": reply_address,
         "from_address": account.address,
@@ -122,6 +122,11 @@ def _letter(
         head += _thread(content.in_reply_to)
     head += [Mailbox("Reply-To", reply_address), _SILENCE]
     return head, _both(command, as_text(letter), as_html(letter))
+
+
+def _title(content: ApprovalMail | HelpMail | ConfirmMail) -> str:
+    title = _TITLES[content.kind].format(content.subject)
+    return f"Reminder: {title}" if isinstance(content, ApprovalMail) and content.reminder else title
 
 
 def _plain(command: MailSend, content: PlainMail, account: Account) -> tuple[list[Field], bytes]:

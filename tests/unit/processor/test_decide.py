@@ -15,6 +15,7 @@ from postroom.own_mail import content_sha256
 from postroom.reply_token import TokenClaim, TokenKey, TokenKeys, make_token, token_ref
 from postroom_processor.decide import Facts, Outcome, TokenRecord, decide
 from postroom_processor.examine import examine
+from postroom_processor.lifecycle import Terms
 from postroom_processor.limits import Window
 from postroom_processor.read_limits import LINE_BYTES
 
@@ -182,6 +183,26 @@ def test_a_late_reply_decides_nothing(known: TokenRecord, reason: str) -> None:
 def test_a_reply_in_another_account_than_the_requests_is_held() -> None:
     outcome = outcome_of(mail("Approve", token=TOKEN), facts(record(account="other")))
     assert outcome.kind == "held"
+
+
+def test_the_deadlines_second_is_the_last_that_counts() -> None:
+    for seconds, kind in ((0, "decided"), (-1, "ignored")):
+        claim = replace(CLAIM, expires_at=NOW + timedelta(seconds=seconds))
+        content = mail("Approve", token=make_token(claim, KEYS))
+        assert outcome_of(content, facts(record(claim))).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("Approve", "decided"), ("Reject", "unclear"), ("Reject\n\nToo early", "decided")]
+)
+def test_a_choice_that_needs_a_comment_does_not_count_without(said: str, kind: str) -> None:
+    known = facts(record(terms=Terms(comment_required=("reject",))))
+    assert outcome_of(mail(said, token=TOKEN), known).kind == kind
+
+
+@pytest.mark.parametrize("content", [mail("Hello"), mail("x" * (LINE_BYTES + 1))])
+def test_mail_about_no_request_need_not_be_whole(content: bytes) -> None:
+    assert outcome_of(content, facts(record()), truncated=True).kind == "accepted"
 
 
 def test_a_truncated_reply_is_held() -> None:
