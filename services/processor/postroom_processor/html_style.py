@@ -30,6 +30,11 @@ _HIDDEN = tuple(
         r"opacity\s*:\s*(?:0?\.[0-2]|0\s*(?:;|!|$)|0\.0|[0-9]%|1[0-9]%)",
         r"(?:text-indent|letter-spacing|margin[a-z-]*|left|top|right|bottom)\s*:[^;]{0,60}-\s?(?:\d{3}|\d+r?em)",
         r"(?:-webkit-)?(?:transform|clip|clip-path|mask|filter)\s*:\s*(?!none|auto|inherit|initial)",
+        r"(?:scale|rotate|translate)\s*:\s*(?!none|1\s*(?:;|!|$))",
+        r"inset\s*:[^;]{0,60}-\s?\d{3}",
+        r"(?:-webkit-)?text-security\s*:\s*(?!none)",
+        r"font(?:-family)?\s*:[^;]{0,100}(?:wing|web)dings",
+        r"color\s*:\s*(?:hwb|(?:ok)?l(?:ab|ch)|color(?:-mix)?)\(",
         r"-webkit-text-fill-color\s*:\s*transparent",
     )
 )
@@ -47,6 +52,7 @@ _PALE_NAMES = frozenset(
     {
         *("white", "snow", "ivory", "whitesmoke", "ghostwhite", "floralwhite", "mintcream", "azure"),
         *("aliceblue", "honeydew", "seashell", "lightyellow", "lavenderblush", "oldlace", "linen"),
+        *("beige", "cornsilk", "lightcyan", "canvas", "window"),
     }
 )
 _DARK_NAMES = frozenset({"black", "windowtext", "navy", "darkblue", "midnightblue"})

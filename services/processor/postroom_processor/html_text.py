@@ -46,16 +46,31 @@ class HtmlText:
 _TAG_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]{0,40})")
 _TAG_REST = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
 _ATTRIBUTE = re.compile(
-    r"""(?<![\w-])(id|class|type|style|color|bgcolor|text|hidden|open|value|aria-hidden|data-marker)"""
+    r"""(?<![\w-])(id|class|type|style|alt|color|bgcolor|text|hidden|open|value|aria-hidden|data-marker)"""
     r"""(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""",
     re.I,
 )
 _WORD = re.compile(r"\w")
+_LONGEST_PICTURE_CHARS = 8
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 _NO_TEXT = frozenset({"head", "script", "style", "title"})
 # Some programs show what stands in these, others do not.
-_UNSURE_TEXT = frozenset({"template", "object", "svg", "math", "select", "audio", "video", "canvas"})
+_UNSURE_TEXT = frozenset(
+    {"template", "object", "svg", "math", "select", "audio", "video", "canvas"}
+    | {
+        "datalist",
+        "meter",
+        "progress",
+        "noscript",
+        "noframes",
+        "noembed",
+        "rp",
+        "slot",
+        "applet",
+        "plaintext",
+    }
+)
 _UNSURE_RAW_TEXT = frozenset({"textarea", "xmp", "iframe"})
 _UNLESS_OPEN = frozenset({"details", "dialog"})
 _RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe"})
@@ -137,6 +152,11 @@ class _Page:
         if element.reordered:
             self.doubts.add("reordered-text")
 
+    def add_picture(self, text: str) -> None:
+        """Add what an image stands for, if that is a picture: programs write emoji so."""
+        if text and len(text) <= _LONGEST_PICTURE_CHARS and not _WORD.search(text):
+            self.add_text(text)
+
     def doubt_unsure(self, text: str) -> None:
         """Doubt words that only some programs show."""
         element = self.stack[-1]
@@ -167,6 +187,8 @@ class _Page:
             return
         marks = " ".join(attributes.get(key, "") for key in ("id", "class", "data-marker")).lower()
         element = _inherit(self.stack[-1], name, attributes, marks, self.sheet)
+        if name == "img":
+            self.add_picture(attributes.get("alt", ""))
         if name == "input":
             self.doubt_unsure(attributes.get("value", ""))
         starts_history = bool(marks) and _HISTORY.search(marks) is not None
@@ -288,6 +310,8 @@ def _read_markup(source: str, start: int, page: _Page) -> int | None:
 
 
 def _read_comment(source: str, start: int, page: _Page) -> int | None:
+    if source.startswith((">", "->"), start):
+        return source.index(">", start) + 1  # an empty comment to browsers: what follows is shown
     end = _after(source, "-->", start)
     if end is not None and source.startswith("[if", start):
         page.doubt_unsure(_without_tags(source[start : end - 3]))

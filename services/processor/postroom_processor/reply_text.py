@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from postroom_processor.html_text import MarkedLine, read_html
+from postroom_processor.letters import signs
 from postroom_processor.mail import Mail
 from postroom_processor.read_limits import REASONS
 from postroom_processor.reply_marks import (
@@ -119,6 +120,8 @@ _UNDECIDABLE = {
     "unreadable-structure": "unreadable-structure",
     "repeated-field": "ambiguous-structure",
 }
+# Beside letters and pictures: what turns a word into a question or into its contrary.
+_COMPARED = frozenset("?？؟≠¬")
 _NOT_COMPARED = re.compile(r"<?https?://\S+|\[(?:image|cid|bild|imagen?)\b[^\]]*\]|<mailto:[^>]*>", re.I)
 
 
@@ -144,7 +147,7 @@ class _Cutter:
                 return
 
     def _end(self, index: int) -> None:
-        """Look at no line from ``index`` on: history may be of any length, what else is this long is doubtful."""
+        """Look at no line from ``index`` on: only history may be this long."""
         if self.tail != "quote":
             self.doubts.append("text-too-long")
         if self.tail:
@@ -279,7 +282,10 @@ def _doubted(own: OwnText, doubt: str) -> OwnText:
 
 def _comparable(text: str) -> str:
     plain = _NOT_COMPARED.sub("", text)
-    return "".join(char for char in plain if char.isalnum()).casefold()
+    pictures = signs(plain)
+    return "".join(
+        char for char in plain if char.isalnum() or char in _COMPARED or char in pictures
+    ).casefold()
 
 
 def _trimmed(lines: Sequence[str]) -> list[str]:

@@ -545,7 +545,16 @@ def _jokes(reading: _Reading, own: OwnText) -> bool:
     if any(sign not in allowed for sign in signs(reading.sentence)):
         return True
     opposite = doubts.FRIENDLY_SIGNS if reading.refuses else doubts.UNFRIENDLY_SIGNS
-    return bool(opposite.intersection(reading.rest)) or _JOKING.search(reading.sentence) is not None
+    if opposite.intersection(reading.rest) or _JOKING.search(reading.sentence):
+        return True
+    return any(_is_a_grin(line.strip(), allowed) for line in reading.rest.split("\n"))
+
+
+def _is_a_grin(line: str, allowed: frozenset[str]) -> bool:
+    """Whether a line is nothing but a smiley or a picture that puts in doubt what stands above it."""
+    if _LETTER.search(line) is None and any(sign not in allowed for sign in signs(line)):
+        return True
+    return _JOKING.fullmatch(line) is not None
 
 
 def _unread_script(reading: _Reading, own: OwnText) -> bool:
@@ -554,8 +563,12 @@ def _unread_script(reading: _Reading, own: OwnText) -> bool:
 
 def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     """Whether a line that was taken for a signature takes something back."""
+    if _stops_above(own):
+        return True
     for cut in own.cut:
         folded = fold(cut.text)
+        if cut.kind in _TAKING_BACK and not reading.refuses and _takes_back(folded, reading):
+            return True
         if cut.kind == "banner" and any(pattern.search(folded) for _, pattern in _STOPPERS):
             return True
         if cut.kind not in SIGNATURE_KINDS:
@@ -567,6 +580,27 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     return False
 
 
+def _stops_above(own: OwnText) -> bool:
+    """Whether a signature above the first line of the reply, or a warning below it, has a stopping word."""
+    first = next((number for number, note in enumerate(own.notes) if note.kind == "own"), 0)
+    doubtful = "\n".join(
+        note.text
+        for number, note in enumerate(own.notes)
+        if (note.kind == "signature" and number < first) or (note.kind == "warning" and number > first)
+    )
+    folded = _without_harmless(fold(doubtful))
+    return any(pattern.search(folded) for _, pattern in _STOPPERS)
+
+
+def _takes_back(folded: str, reading: _Reading) -> bool:
+    return _DISSENT.search(folded) is not None or any(
+        _NEGATION.search(folded[max(0, match.start() - 30) : match.start()])
+        for match in reading.same.finditer(folded)
+    )
+
+
+_TAKING_BACK = frozenset({"signature", "closing", "warning"})
+_LETTER = re.compile(r"\w")
 _CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLESS))
 _BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(doubts.FRIENDLY_SIGNS) + "\ufe0f"
 _NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")

@@ -370,6 +370,16 @@ def test_nothing_is_confirmed_by(content: bytes, changes: dict[str, Any], kind: 
     assert outcome_of(content, asked_back(**changes)).kind == kind
 
 
+@pytest.mark.parametrize(("voter", "other"), [(ANNA, "dora@corp.example"), ("dora@corp.example", ANNA)])
+def test_only_the_one_who_was_asked_confirms(voter: str, other: str) -> None:
+    claim = confirmation_claim(CLAIM, FIRST.mail_id, FIRST.choice, voter)
+    asked = replace(delegated(first=replace(FIRST, voter=voter)), claim=claim)
+    content = mail(to=make_token(claim, KEYS), sender=other)
+    assert outcome_of(content, facts(asked)).kind == "held"
+    content = mail(to=make_token(claim, KEYS), sender=voter)
+    assert outcome_of(content, facts(asked)).kind == "decided"
+
+
 def test_after_a_contradiction_the_same_question_confirms_nothing_more() -> None:
     content = mail("Reject", to=CONFIRMS)
     outcome, after = decide(examine(received(content), content, ACCOUNT), asked_back())
