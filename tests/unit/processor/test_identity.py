@@ -169,6 +169,12 @@ def test_mail_about_no_request_may_be_passed_on(more: list[str]) -> None:
     assert outcome_of(mail("Hello", more=more), facts(record())).kind == "accepted"
 
 
+def test_a_lists_mail_and_strangers_tokens_are_mail_like_any_other() -> None:
+    assert outcome_of(mail("Hello", more=["List-Id: <x.example>"]), facts(record())).kind == "accepted"
+    strangers = mail("Hello", to="pr" + "a" * 40, references="pr" + "b" * 40)
+    assert outcome_of(strangers, facts(record())).kind == "accepted"
+
+
 def test_a_sender_field_that_names_the_author_is_no_obstacle() -> None:
     assert outcome_of(mail(to=TOKEN, more=[f"Sender: Anna <{ANNA}>"]), facts(record())).kind == "decided"
 
