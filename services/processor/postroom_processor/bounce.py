@@ -22,6 +22,8 @@ MAX_READ_BYTES = 64 * 1024
 
 _DAEMON = re.compile(r"mail(?:er)?[-_ ]?daemon|mail delivery (?:sub)?system", re.I)
 _MAX_ADDRESSES = 3
+# Its detectors read From with a parser that goes one call deeper for each; what it then says fills a log.
+_MAX_BRACKETS = 100
 _NULL_PATH = re.compile(r"\s*<?\s*>?\s*$")
 _REPORT = re.compile(r"report-type\s*=\s*\"?(?:global-)?delivery-status", re.I)
 # Hints; alone they prove nothing.
@@ -122,6 +124,8 @@ def _hinted(mail: Mail) -> bool:
 
 def _failures(mail: Mail) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The addresses that are delayed, and those that failed."""
+    if any(value.count("(") > _MAX_BRACKETS for name in ("from", "to") for value in mail.header_values(name)):
+        return (), ()
     try:
         delayed, failed = all_failures(message_from_bytes(_GAP.sub(b"\n\n", mail.raw[:MAX_READ_BYTES])))
     except Exception:  # it is given whatever strangers send, and promises nothing about it
