@@ -314,3 +314,9 @@ def test_a_calendar_answer_that_names_its_method_only_inside_is_found() -> None:
         kind_of("MIME-Version: 1.0", "Content-Type: multipart/alternative; boundary=B", body=body)
         == "calendar"
     )
+
+
+def test_a_sender_of_nested_comments_writes_nothing_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    raw = b"From: postmaster" + b"(" * 3_000 + b"\r\nSubject: Delivery failure\r\n\r\nhi\r\n"
+    assert automatic_kind(read_mail(raw)) is None
+    assert caplog.records == []
