@@ -174,9 +174,10 @@ def _name(rule: Callable[..., object]) -> str:
 def stopping_words(text: str) -> tuple[tuple[str, str], ...]:
     """The words in a text that may stop a decision, each with the code of its list, in order of the lists.
 
-    Whether one does depends on where it stands; this is for people who want to know why.
+    Whether one does depends on where it stands; this is for people who want to know why. A text is looked at
+    as far as one that decides may go.
     """
-    folded = _without_harmless(fold(text))
+    folded = _without_harmless(fold(text[:_MAX_CHARS]))
     found = (
         (code, " ".join(match.group().split()))
         for code, pattern in (*_STOPPERS, ("dissent", _DISSENT))
