@@ -74,6 +74,7 @@ class OwnText:
         cut: What was left out, in the order of the mail.
         doubts: Codes of what makes the reading unsafe; with any of them nothing is decided.
         notes: What every line of the mail's text was taken for, in order.
+        twin: The same of the HTML part, where the text part was read and there is one.
     """
 
     text: str
@@ -81,6 +82,7 @@ class OwnText:
     cut: tuple[Cut, ...]
     doubts: tuple[str, ...]
     notes: tuple[LineNote, ...] = ()
+    twin: OwnText | None = None
 
 
 # Kinds after which the rest of a mail is not the author's reply.
@@ -234,7 +236,8 @@ def own_text(mail: Mail) -> OwnText:
     text, html = mail.text, mail.html
     if text is None or not text.strip(_BLANK_MARKS + "\r\n"):
         page = read_html(html or "")
-        own = _cut(page.lines, [*problems, *page.doubts])
+        unsure = ["unsure-visibility"] if page.unsure and not page.doubts else []
+        own = _cut(page.lines, [*problems, *page.doubts, *unsure])
     else:
         own = cut_plain_text(text, problems)
         if html is not None:
@@ -259,6 +262,8 @@ def _cut(
 ) -> OwnText:
     cutter = _Cutter(lines, rules, doubts=list(doubts))
     cutter.run()
+    if _is_written_below_a_mark(lines):
+        cutter.doubts.append("text-below-history")
     own = _trimmed([note.text for note in cutter.notes if note.kind in _KEPT])
     if any("\ufffd" in line for line in own):
         cutter.doubts.append("unreadable-characters")
@@ -273,7 +278,7 @@ def _compared(own: OwnText, html: str) -> OwnText:
     doubts = list(own.doubts) + list(shown.doubts)
     if _comparable(own.text) != _comparable(shown.text):
         doubts.append("parts-disagree")
-    return replace(own, doubts=tuple(dict.fromkeys(doubts)))
+    return replace(own, doubts=tuple(dict.fromkeys(doubts)), twin=shown)
 
 
 def _doubted(own: OwnText, doubt: str) -> OwnText:
@@ -295,6 +300,25 @@ def _trimmed(lines: Sequence[str]) -> list[str]:
     while kept and not kept[-1]:
         kept.pop()
     return kept
+
+
+def _is_written_below_a_mark(lines: Sequence[MarkedLine]) -> bool:
+    """Whether the markup says that history begins, and no line that begins one follows."""
+    for line in lines:
+        if line.kind == "history" and line.text.strip(_BLANK_MARKS):
+            return not (
+                _label_kind(line.text)
+                or _is_quoted(MarkedLine(line.text))
+                or DASHES.match(line.text[:80])
+                or _is_attribution(line.text.strip(_BLANK_MARKS + "*_")[:_MAX_ATTRIBUTION_CHARS], starts=True)
+                or _rest_begins(line.text)
+            )
+    return False
+
+
+def _rest_begins(text: str) -> bool:
+    rule = _rule_for(text, LINE_RULES, has_own=True)
+    return rule is not None and rule.rest_too
 
 
 def _grouped(notes: Sequence[LineNote]) -> tuple[Cut, ...]:
@@ -321,7 +345,7 @@ def _rule_for(text: str, rules: Sequence[LineRule], *, has_own: bool) -> LineRul
 
 
 def _is_quoted(line: MarkedLine) -> bool:
-    return line.kind == "quote" or QUOTED.pattern.match(line.text[:80]) is not None
+    return line.kind in ("quote", "history") or QUOTED.pattern.match(line.text[:80]) is not None
 
 
 def _quoted_after(lines: Sequence[MarkedLine], index: int) -> bool:

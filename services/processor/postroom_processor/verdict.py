@@ -563,7 +563,11 @@ def _unread_script(reading: _Reading, own: OwnText) -> bool:
 
 
 def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
-    """Whether a line that was taken for a signature takes something back."""
+    """Whether a line that was taken for a signature takes something back, be it in the HTML part alone."""
+    return any(_signature_stops(reading, each) for each in (own, own.twin) if each)
+
+
+def _signature_stops(reading: _Reading, own: OwnText) -> bool:
     if _stops_above(own):
         return True
     for cut in own.cut:
@@ -579,6 +583,20 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
         if _POSTSCRIPT.search(folded) or _SIGNATURE_STOPPER.search(folded):
             return True
     return False
+
+
+def _goes_on_below_history(reading: _Reading, own: OwnText) -> bool:
+    """Whether the last line of a history whose lines are not marked is a short refusal: somebody's own."""
+    if reading.refuses:
+        return False
+    last = next((note for note in reversed(own.notes) if note.text.strip()), None)
+    if last is None or (last.kind, last.rule) not in _UNMARKED:
+        return False
+    line = _without_harmless(fold(last.text[:_MAX_CHARS])).strip(" \t*_")
+    if _size(line) > _LAST_LINE_WORDS:
+        return False
+    starts = (_RETRACTION, _DISSENT, _NEGATION, reading.others, _LEADING_STOPPER)
+    return any(pattern.match(line) for pattern in starts)
 
 
 def _stops_above(own: OwnText) -> bool:
@@ -600,6 +618,8 @@ def _takes_back(folded: str, reading: _Reading) -> bool:
     )
 
 
+_UNMARKED = frozenset({("quote", "rest"), ("history", "markup")})
+_LAST_LINE_WORDS = 6
 _TAKING_BACK = frozenset({"signature", "closing", "warning"})
 _LETTER = re.compile(r"\w")
 _CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLESS))
@@ -647,5 +667,6 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("condition", _starts_with_a_stopper),
     ("addition", _adds_a_doubt),
     ("text-in-signature", _goes_on_in_signature),
+    ("text-below-history", _goes_on_below_history),
 )
 RULES = Rules(_OBSTACLES, _CHECKS)
