@@ -4,7 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTHONS := python3.13 python3.12 python3.11 python3
-TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/e2e tests/faults)
+# The longest files first, so that none of the processes is left with them in the end.
+TEST_FOLDERS := $(wildcard tests/e2e tests/faults tests/contract tests/integration tests/unit)
 # More than there are cores: the tests mostly wait for servers. Each process has servers of its own.
 TEST_PROCESSES ?= 3
 UV ?= $(shell command -v uv)
@@ -21,7 +22,7 @@ demo: .venv/run.stamp ## Show one approval's round trip and end; exit code 0 if 
 	@$(call interruptible,$(BIN)/postroom demo)
 
 test: lint types ## Run all checks and all tests, on real servers
-	$(BIN)/pytest $(TEST_FOLDERS) -n $(TEST_PROCESSES) --dist loadfile --durations=15
+	$(BIN)/pytest $(TEST_FOLDERS) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=15
 
 unit: .venv/test.stamp ## Run the tests that need no server
 	$(BIN)/pytest tests/unit

@@ -7,11 +7,14 @@ is started when the first test asks for its fixture, and is gone at the end of t
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,8 @@ from tests.servers.stock import RECIPES, Stock
 STOCK = pytest.StashKey[Stock]()
 LACKING = pytest.StashKey[dict[str, "Lacking"]]()
 MISSING = "missing server"
+MEMORY = Path("/dev/shm")
+STATE_BYTES = 6 * 1024**3
 REASON = "needs {server}, which is not to be had"
 
 
@@ -39,8 +44,21 @@ class Lacking:
     tests: list[str] = field(default_factory=list)
 
 
+def _keep_state_in_memory() -> None:
+    """Have databases and queues on a file system in memory, if one is at hand with room enough.
+
+    Nothing here outlives a crash of the machine, and half of the time would be spent waiting for the disk.
+    """
+    if "TMPDIR" in os.environ or not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free >= STATE_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Have the stock of servers ready; nothing is looked for or started yet."""
+    _keep_state_in_memory()
 
     def say(sentence: str) -> None:
         terminal = config.pluginmanager.getplugin("terminalreporter")

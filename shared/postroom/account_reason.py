@@ -37,6 +37,11 @@ REASONS: Mapping[str, Reason] = {
     "incomplete_answer": Reason(
         "outage", "nothing to do; if it stays, the server has a fault: it lists a mail and does not give it"
     ),
+    "mail_set_aside": Reason(
+        "outage",
+        "open the mail in a mail program, and delete it there if that cannot show it either; "
+        "`postroom accounts fetch-now NAME` tries it again at once",
+    ),
     "connection_limit": Reason(
         "outage", "raise imap.max_connections or POSTROOM_IMAP_CONNECTIONS_PER_HOST if it stays"
     ),

@@ -72,6 +72,16 @@ def same_address(one: str, other: str) -> bool:
     return fold_case(one) == fold_case(other)
 
 
+def same_person(one: str, other: str) -> bool:
+    """Whether two addresses reach one mailbox where the server knows sub-addresses (RFC 5233): `anna+x@`."""
+    return same_address(_without_tag(one), _without_tag(other))
+
+
+def _without_tag(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def fold_case(text: str) -> str:
     """The text with the letters A to Z in lower case and everything else as it is."""
     return text.translate(_LOWER)

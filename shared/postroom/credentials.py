@@ -7,6 +7,9 @@ from postroom.account import Account
 from postroom.account_servers import Server
 from postroom.secret import Secrets
 
+SHORTEST_HIDDEN_CHARS = 4
+"""A shorter secret is also a part of ordinary words."""
+
 
 @dataclass(frozen=True)
 class Password:
@@ -25,6 +28,11 @@ class AccessToken:
 
 
 Credential = Password | AccessToken
+
+
+def without(secret: str, text: str) -> str:
+    """What a server said; one that repeats the secret does not get it into our sentences."""
+    return text if len(secret) < SHORTEST_HIDDEN_CHARS else text.replace(secret, "…")
 
 
 class Tokens(Protocol):

@@ -6,6 +6,7 @@ work now (broker and store answer); a load balancer or a rollout waits for it.
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,5 +95,5 @@ def _page(page: Callable[[], tuple[int, str, bytes]] | None) -> tuple[int, str, 
 
 
 def _answer(faults: Mapping[str, str]) -> tuple[int, str, bytes]:
-    body = json.dumps({"ok": not faults, "faults": dict(faults)}).encode() + b"\n"
+    body = json.dumps({"ok": not faults, "faults": dict(faults), "pid": os.getpid()}).encode() + b"\n"
     return (503 if faults else 200), "application/json", body

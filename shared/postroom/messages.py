@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from postroom.addresses import Address, same_address
+from postroom.addresses import Address, same_address, same_person
 from postroom.proof_level import ProofLevel
 
 Lane = Literal["replies", "inbox"]
@@ -208,6 +208,9 @@ def _nobody_twice(request: ApprovalRequest) -> None:
     for index, (person, field) in enumerate(people):
         if any(same_address(person, other) for other, _ in people[:index]):
             raise ValueError(f"{field}: {person} is listed twice")
+        twin = next((other for other, _ in people[:index] if same_person(person, other)), None)
+        if twin is not None:
+            raise ValueError(f"{field}: {person} and {twin} are one mailbox, and one person has one vote")
 
 
 def _no_choice_twice(request: ApprovalRequest) -> None:

@@ -84,6 +84,13 @@ imap_waiting = Gauge(
     "Mailboxes and commands that wait for a connection, since as many as are allowed are open.",
     registry=REGISTRY,
 )
+mails_set_aside = Gauge(
+    "postroom_mails_set_aside",
+    "Mails that the server lists and does not give: set aside, and tried again now and then. "
+    "`role` is that of the folder (inbox, sent).",
+    ["account", "role"],
+    registry=REGISTRY,
+)
 account_red = Gauge(
     "postroom_account_red",
     "1 if the account's side (imap, smtp) is red.",

@@ -45,6 +45,20 @@ class Spool:
         Raises:
             Transient: the disk is full or gone. What `chunks` raises goes through; nothing is stored then.
         """
+        drafts = self.drafts()
+        try:
+            reference = drafts.put(chunks)
+            drafts.keep()
+        finally:
+            drafts.drop()
+        return reference
+
+    def drafts(self) -> "Drafts":
+        """For contents that are written now and made durable later, perhaps by another thread."""
+        return Drafts(self)
+
+    def write_draft(self, chunks: Iterable[bytes]) -> tuple[Path, str]:
+        """Write a draft, for `Drafts` alone; returns where it is, and its hash. Raises as `put`."""
         draft = self._folder / f".draft-{os.getpid()}-{secrets.token_hex(8)}"
         digest = hashlib.sha256()
         with self._translated("written"):
@@ -55,13 +69,17 @@ class Spool:
                     digest.update(chunk)
                     with self._translated("written"):
                         _write(file, chunk)
-                with self._translated("written"):
-                    os.fsync(file.fileno())
-            with self._translated("written"):
-                self._move_in(draft, self._path(digest.hexdigest()))
-        finally:
+        except BaseException:
             draft.unlink(missing_ok=True)
-        return f"{_SCHEME}{digest.hexdigest()}"
+            raise
+        return draft, digest.hexdigest()
+
+    def keep_draft(self, draft: Path, sha256: str) -> None:
+        """Make a draft durable under its hash, for `Drafts` alone. Raises Transient."""
+        with self._translated("written"):
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+            self._move_in(draft, self._path(sha256))
 
     def get(self, reference: str) -> bytes:
         """The content of a reference.
@@ -164,6 +182,34 @@ class Spool:
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
+
+
+class Drafts:
+    """Contents that are written and not in the spool yet. One thread at a time.
+
+    What has a reference from here must not be told to anybody before `keep` has returned.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._written: list[tuple[Path, str]] = []
+
+    def put(self, chunks: Iterable[bytes]) -> str:
+        """Write the content and return the reference that it will have. Raises as `Spool.put`."""
+        draft, sha256 = self._spool.write_draft(chunks)
+        self._written.append((draft, sha256))
+        return f"spool:sha256:{sha256}"
+
+    def keep(self) -> None:
+        """Make all of them durable. Raises Transient; what is not kept by then is a draft still."""
+        while self._written:
+            self._spool.keep_draft(*self._written[0])
+            del self._written[0]
+
+    def drop(self) -> None:
+        """Forget those that were not kept."""
+        while self._written:
+            self._written.pop()[0].unlink(missing_ok=True)
 
 
 def _sha256_of(reference: str) -> str:

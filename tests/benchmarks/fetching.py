@@ -15,17 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from postroom.account import Account
 from postroom.credentials import Password
 from postroom.spool import Spool
+from postroom.trust import TRUST
 from postroom_fetcher import cursor, opening, response
 from postroom_fetcher.cursor import Chunk, Limits
 from postroom_fetcher.download import PART_BYTES, download
 from postroom_fetcher.session import Session
-from postroom_fetcher.trust import Trust
 from postroom_fetcher.uid_set import uid_sets
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
@@ -74,7 +75,16 @@ def compare(dovecot: Dovecot, count: int, size_bytes: int) -> tuple[float, float
 
 
 def _fetch(session: Session, count: int, spool: Spool) -> None:
-    fetched = sum(len(download(session, chunk, spool, LIMITS)) for chunk in _chunks(session, count))
+    fetched = 0
+    with ThreadPoolExecutor(1) as pool:
+        kept: Future[None] | None = None
+        for chunk in _chunks(session, count):
+            drafts = spool.drafts()
+            fetched += len(download(session, chunk, drafts, LIMITS))
+            # As in a look: one chunk is made durable while the next one is read.
+            if kept is not None:
+                kept.result()
+            kept = pool.submit(drafts.keep)
     assert fetched == count
 
 
@@ -135,7 +145,7 @@ def _session(dovecot: Dovecot, user: User) -> Iterator[Session]:
         "password": "env:UNUSED",
     }
     account = Account.model_validate({"name": "team", "address": user.user, "imap": server})
-    session = opening.connector(opening.Tools(Trust(), Fixed()))(account)  # type: ignore[arg-type]
+    session = opening.connector(opening.Tools(TRUST, Fixed()))(account)  # type: ignore[arg-type]
     try:
         yield session
     finally:

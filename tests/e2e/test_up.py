@@ -22,6 +22,8 @@ from tests.waiting import wait_until
 POSTROOM = [sys.executable, "-c", "from postroom_console.app import main; main()"]
 GATE = Path(__file__).parents[2] / "docs" / "examples" / "release_gate.py"
 START_S = 90.0
+# Two that start at once would both find the default ports free, and take them from each other.
+ANY_PORTS = {"POSTROOM_HTTP_PORT": "0"}
 
 
 class Up:
@@ -49,7 +51,7 @@ class Up:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
-        return {**own, **(more or {})}
+        return {**own, **ANY_PORTS, **(more or {})}
 
     def wait_for(self, text: str, times: int = 1) -> None:
         wait_until(

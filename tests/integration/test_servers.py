@@ -49,8 +49,8 @@ import os, pathlib, signal
 from tests.servers.nodes import Nodes
 
 def test_that_does_not_end(nodes: Nodes) -> None:
-    node = nodes.{server}()
-    pathlib.Path({told!r}).write_text(str(node.folder))
+    folders = [str(getattr(nodes, server)().folder) for server in {servers!r}]
+    pathlib.Path({told!r}).write_text("\\n".join(folders))
     signal.pause()
 """
 FORKING_SERVER = """
@@ -292,30 +292,24 @@ def test_processes_that_detach_themselves_are_ended_with_their_server(tmp_path: 
     assert not [pid for pid in pids if _alive(pid)]
 
 
+@pytest.mark.needs("postgresql", "dovecot", "cyrus")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param("postgresql", marks=pytest.mark.needs("postgresql")),
-        pytest.param("dovecot", marks=pytest.mark.needs("dovecot")),
-        pytest.param("cyrus", marks=pytest.mark.needs("cyrus")),
-        pytest.param("pymap"),
-    ],
-)
-def test_a_killed_run_leaves_no_server_behind(tmp_path: Path, server: str, end: signal.Signals) -> None:
-    with _hanging_run(tmp_path, server) as (run, folder):
-        processes = _processes_of(folder)
-        assert len(processes) >= 2 or server == "pymap"
+def test_a_killed_run_leaves_no_server_behind(tmp_path: Path, end: signal.Signals) -> None:
+    servers = ("postgresql", "dovecot", "cyrus", "pymap")
+    with _hanging_run(tmp_path, *servers) as (run, folders):
+        processes = {server: _processes_of(folder) for server, folder in zip(servers, folders, strict=True)}
+        assert all(len(found) >= 2 or server == "pymap" for server, found in processes.items()), processes
         run.send_signal(end)
         run.wait(timeout=30)
-        wait_until(lambda: not [pid for pid in processes if _alive(pid)], 20, "the server to be gone")
-        wait_until(lambda: not folder.exists(), 20, "the server's folder to be gone")
-        wait_until(lambda: not folder.parent.exists(), 20, "the run's folder to be gone")
+        for server, folder in zip(servers, folders, strict=True):
+            wait_until(lambda pids=processes[server]: not any(map(_alive, pids)), 20, f"{server} to be gone")  # type: ignore[misc]
+            wait_until(lambda folder=folder: not folder.exists(), 20, f"{server}'s folder to be gone")  # type: ignore[misc]
+        wait_until(lambda: not folders[0].parent.exists(), 20, "the run's folder to be gone")
 
 
 @pytest.mark.needs("rabbitmq")
 def test_a_killed_run_leaves_no_broker_behind(tmp_path: Path) -> None:
-    with _hanging_run(tmp_path, "rabbitmq") as (run, folder):
+    with _hanging_run(tmp_path, "rabbitmq") as (run, (folder,)):
         processes = _processes_of(folder)
         assert len(processes) >= 2
         run.kill()
@@ -398,10 +392,10 @@ def test_a_port_that_was_free_takes_no_connection() -> None:
 
 
 @contextmanager
-def _hanging_run(tmp_path: Path, server: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A pytest run that has started a server and hangs; with the server's folder."""
-    told = tmp_path / "folder"
-    source = HANGING_TEST.format(server=server, told=str(told))
+def _hanging_run(tmp_path: Path, *servers: str) -> Iterator[tuple[subprocess.Popen[str], list[Path]]]:
+    """A pytest run that has started these servers and hangs; with the servers' folders."""
+    told = tmp_path / "folders"
+    source = HANGING_TEST.format(servers=servers, told=str(told))
     log = tmp_path / "log"
     with (
         log.open("w") as output,
@@ -417,8 +411,8 @@ def _hanging_run(tmp_path: Path, server: str) -> Iterator[tuple[subprocess.Popen
         ) as run,
     ):
         try:
-            wait_until(lambda: told.exists() and told.read_text(), 90, f"{server} in the run")
-            yield run, Path(told.read_text())
+            wait_until(lambda: told.exists() and told.read_text(), 90, f"{servers} in the run")
+            yield run, [Path(line) for line in told.read_text().splitlines()]
         except AssertionError as error:
             error.add_note(log.read_text())
             raise

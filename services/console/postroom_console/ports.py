@@ -1,9 +1,25 @@
 """TCP ports that nobody listens on at the moment."""
 
+import fcntl
+import os
 import socket
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """From choosing ports until they are listened on, for all of this user's stacks on this machine.
+
+    Two that start at once would both find the same ports free.
+    """
+    with (Path(tempfile.gettempdir()) / f"postroom-ports-{os.getuid()}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def free_port() -> int:

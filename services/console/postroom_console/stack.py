@@ -4,8 +4,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from postroom.errors import Misconfigured, Transient
 from postroom.settings import PREFIX, Settings
 from postroom.topology import topology
-from postroom_console.ports import LOOPBACK, choose_ports
+from postroom_console.ports import LOOPBACK, choose_ports, one_at_a_time
 from postroom_console.services import MODULES
 from postroom_console.store import migrate_settings
 from postroom_console.supervisor import Program, Sink, Supervisor
@@ -22,6 +22,9 @@ from postroom_console.topology import apply_topology
 
 READY_S = 45.0
 KILL_AFTER_S = 3.0
+LISTENING_S = 15.0
+_SILENT = "it does not answer yet"
+_NOT_OURS = "another program answers at its port"
 
 
 class Stack:
@@ -62,7 +65,12 @@ class Stack:
         apply_topology(self._settings, topology(self._settings.shards))
 
     def start(self) -> None:
-        """Start the services; store and broker are ready."""
+        """Start the services, until they listen; store and broker are ready."""
+        with one_at_a_time():
+            self._start()
+            self._wait(LISTENING_S, _is_silent)
+
+    def _start(self) -> None:
         host = self._settings.http_host if "http_host" in self._settings.model_fields_set else LOOPBACK
         ports = choose_ports(host, self._settings.http_port, len(MODULES))
         for (name, module), port in zip(MODULES.items(), ports, strict=True):
@@ -81,12 +89,20 @@ class Stack:
         Raises:
             Transient: One does not; the text says what it lacks.
         """
+        name, fault = self._wait(timeout_s, bool)
+        if fault:
+            raise Transient(f"the {name} is not ready after {timeout_s:.0f} s: {fault}")
+
+    def _wait(self, timeout_s: float, goes_on: Callable[[str], bool]) -> tuple[str, str]:
+        """Wait while any service has such a fault; the service and what it lacks when the time is over."""
         deadline = time.monotonic() + timeout_s
+        name = fault = ""
         for name, url in self.urls.items():
-            while fault := _fault(url):
+            while goes_on(fault := _fault(url, self.pid(name))):
                 if time.monotonic() > deadline:
-                    raise Transient(f"the {name} is not ready after {timeout_s:.0f} s: {fault}")
+                    return name, fault
                 time.sleep(0.05)
+        return name, ""
 
     def pid(self, name: str) -> int | None:
         """The process of a service."""
@@ -107,18 +123,30 @@ class Stack:
         return self._settings.log_format if "log_format" in self._settings.model_fields_set else "text"
 
 
-def _fault(url: str) -> str:
-    """What the service lacks; empty when it is ready."""
+def _is_silent(fault: str) -> bool:
+    return fault in (_SILENT, _NOT_OURS)
+
+
+def _fault(url: str, pid: int | None) -> str:
+    """What the service with this process id lacks; empty when it is ready."""
     try:
-        with urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own http URL
-            return ""
-    except HTTPError as error:
-        with error, suppress(ValueError):
-            faults = json.loads(error.read())["faults"]
-            return "; ".join(f"{name}: {fault}" for name, fault in faults.items())
-        return f"/readyz answers {error.code}"
+        with _answer(url) as answer:
+            status, page = answer.status, json.loads(answer.read())
+        if page["pid"] != pid:
+            return _NOT_OURS
+        return "; ".join(f"{name}: {fault}" for name, fault in page["faults"].items())
+    except (ValueError, KeyError, TypeError):
+        return f"/readyz answers {status}"
     except OSError:
-        return "it does not answer yet"
+        return _SILENT
+
+
+def _answer(url: str) -> HTTPResponse | HTTPError:
+    try:
+        answer: HTTPResponse = urlopen(f"{url}/readyz", timeout=2)  # noqa: S310 - our own http URL
+    except HTTPError as error:
+        return error
+    return answer
 
 
 def _locked(path: Path) -> IO[str]:

@@ -10,6 +10,7 @@ from postroom.account import Account
 from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
+from postroom.clock import utc_now
 from postroom.credentials import Credentials
 from postroom.metrics import ConsumerMetrics
 from postroom.oauth.tokens import Tokens
@@ -22,6 +23,7 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom.topology import fetcher_commands
+from postroom.trust import TRUST
 from postroom_fetcher import command, opening, watch
 from postroom_fetcher.berth import Berths, Permit
 from postroom_fetcher.budget import Budget
@@ -38,7 +40,7 @@ from postroom_fetcher.reception import Receptions
 from postroom_fetcher.status import SERVICE, StatusBoard, unless_stopped
 from postroom_fetcher.tenure import Tenure
 from postroom_fetcher.trial import Trials
-from postroom_fetcher.trust import Trust
+from postroom_fetcher.trouble_list import TroubleList
 from postroom_fetcher.watch import Watch
 
 TELL_INTERVAL_S = 2.0
@@ -67,11 +69,12 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
     credentials = Credentials(secrets, Tokens(store, box, secrets, holder))
     accounts = Accounts(store, secrets)
     charge = Charge(accounts, leases.held, settings.shards, board)
-    ways = opening.Tools(Trust(), credentials, patience)
+    ways = opening.Tools(TRUST, credentials, patience)
     berths = Berths(settings.imap_connections_per_host)
-    progress, spool = Progress(store), Spool(settings.spool)
+    progress, troubles, spool = Progress(store), TroubleList(store), Spool(settings.spool)
     intake = Intake(
         progress,
+        troubles,
         _publisher(settings, stack, "mail").publish,
         spool,
         _pool(stack, HAND_ON_THREADS, "hand-on"),
@@ -104,6 +107,10 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
             lookout.recheck()
         return {account.name: account for account in accounts.all()}
 
+    def fetch_now(account: str) -> None:
+        troubles.try_now(account, utc_now())
+        lookout.look_now(account)
+
     results = _publisher(settings, stack, "results")
     commanding = command.Tools(
         progress=progress,
@@ -111,7 +118,7 @@ def build(settings: Settings, stack: ExitStack, patience: Patience = PATIENCE) -
         spool=spool,
         connect=unless_stopped(board, connector(commands_first)),
         accounts=charge.accounts,
-        look_now=lookout.look_now,
+        look_now=fetch_now,
         executor=_pool(stack, COMMAND_THREADS, "command"),
         trials=Trials(
             opener(commands_first),

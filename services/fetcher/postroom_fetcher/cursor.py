@@ -4,7 +4,7 @@ A cursor says up to which UID a folder has been handed on, under one UIDVALIDITY
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from postroom.account_servers import Imap
@@ -28,9 +28,10 @@ Gap = tuple[int, int]
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a folder has been handed on, and when that was last written.
+    """How far a folder has been handed on.
 
     Attributes:
+        updated_at: When `last_uid` was last moved; whatever arrived later was not dealt with then.
         last_uid: Every mail up to here that could be seen was dealt with.
         since: Only mail from that day on, where a change of UIDVALIDITY made older mail look new.
         settled_uid, marked_uid, marked_at, gaps: What may still appear below `last_uid`, see
@@ -60,11 +61,18 @@ class Start:
     since: datetime.date | None
 
 
-def start(imap: Imap, selected: Selected, stored: Cursor | None, now: datetime.datetime) -> Start:
+def start(
+    imap: Imap,
+    selected: Selected,
+    stored: Cursor | None,
+    now: datetime.datetime,
+    waiting_since: datetime.datetime | None = None,
+) -> Start:
     """Where to go on in a folder.
 
     A folder seen for the first time begins where the account's `since` says. One whose UIDVALIDITY changed
-    begins anew; with `since: now` at the day before its last mail, so that its past stays past.
+    begins anew; with `since: now` at the day before its last mail, so that its past stays past, and before
+    `waiting_since`, where mail waited for its turn or was set aside, so that none of it is taken for past.
     """
     given = imap.since if isinstance(imap.since, datetime.date) else None
     if stored is not None and stored.uidvalidity == selected.uidvalidity:
@@ -76,7 +84,8 @@ def start(imap: Imap, selected: Selected, stored: Cursor | None, now: datetime.d
         cursor = _begin(selected, now, last_uid=highest, settled_uid=highest, marked_uid=highest)
         return Start(cursor, fresh=True, since=None)
     # SEARCH SINCE knows days only, in the server's time zone.
-    day_before = (stored.updated_at - datetime.timedelta(days=1)).date()
+    done = min(stored.updated_at, waiting_since or stored.updated_at)
+    day_before = (done - datetime.timedelta(days=1)).date()
     cursor = _begin(selected, now, marked_uid=highest, since=day_before)
     return Start(replace(cursor, updated_at=stored.updated_at), fresh=True, since=day_before)
 
@@ -136,18 +145,22 @@ class Chunk:
     inline: bool
 
 
-def chunks(mails: Sequence[Metadata], limits: Limits) -> Iterator[Chunk]:
-    """The mails in their order as chunks, so that the cursor can follow chunk by chunk."""
+def chunks(mails: Sequence[Metadata], limits: Limits, alone: Container[int] = ()) -> Iterator[Chunk]:
+    """The mails in their order as chunks, so that the cursor can follow chunk by chunk.
+
+    Those whose UIDs are in `alone` share theirs with no other.
+    """
     taken: list[Metadata] = []
     taken_bytes = 0
     for mail in mails:
         large = mail.size_bytes > limits.inline_bytes
         full = len(taken) == limits.chunk_mails or taken_bytes + mail.size_bytes > limits.chunk_bytes
-        if taken and (large or full):
+        apart = large or mail.uid in alone
+        if taken and (apart or full):
             yield Chunk(tuple(taken), inline=True)
             taken, taken_bytes = [], 0
-        if large:
-            yield Chunk((mail,), inline=False)
+        if apart:
+            yield Chunk((mail,), inline=not large)
         else:
             taken.append(mail)
             taken_bytes += mail.size_bytes

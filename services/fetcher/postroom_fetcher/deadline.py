@@ -27,7 +27,8 @@ class Patience:
             asked for at once, come in time over 20 kbit/s.
         sign_of_life_s: Without a byte, where a connection is asked whether it still lives; a router that
             forgot it does not say so.
-        connect_s: Without a byte, while the connection is made, for each address and for the greeting.
+        connect_s: Until the host's addresses are known; then without a byte, while the connection is made,
+            for each address and for the greeting.
         opening_s: For each step on the way to a session. Servers delay the answer to a wrong password.
     """
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from postroom.spool import Spool
+from postroom.spool import Drafts
 from postroom_fetcher import response
 from postroom_fetcher.cursor import Chunk, Limits
 from postroom_fetcher.fault import Unavailable
@@ -19,16 +19,18 @@ SMALL_BYTES = 8 * 1024
 _REF = "spool:sha256:"
 
 
-def download(session: Session, chunk: Chunk, spool: Spool, limits: Limits) -> list[Mail]:
+def download(session: Session, chunk: Chunk, drafts: Drafts, limits: Limits) -> list[Mail]:
     """The mails of a chunk in its order, without those that are gone.
+
+    Large ones are written to the drafts, which must be kept before the mails are handed on.
 
     Raises:
         Unavailable: The server did not give a mail that is still there.
         Transient: The spool cannot be written.
     """
     if chunk.inline:
-        return _small(session, chunk.mails, spool, limits)
-    mail = _large(session, chunk.mails[0], spool, limits)
+        return _small(session, chunk.mails, drafts, limits)
+    mail = _large(session, chunk.mails[0], drafts, limits)
     return [mail] if mail else []
 
 
@@ -39,12 +41,12 @@ def memory_bytes(chunk: Chunk) -> int:
     return sum(SMALL_BYTES + mail.size_bytes for mail in chunk.mails)
 
 
-def _small(session: Session, mails: Sequence[Metadata], spool: Spool, limits: Limits) -> list[Mail]:
+def _small(session: Session, mails: Sequence[Metadata], drafts: Drafts, limits: Limits) -> list[Mail]:
     uids = [mail.uid for mail in mails]
     bodies = response.read_bodies(session.fetch(uids, response.BODY_ITEMS), uids)
     must_be_gone(session, [uid for uid in uids if uid not in bodies])
     fetched = [small_mail(mail, bodies[mail.uid]) for mail in mails if mail.uid in bodies]
-    return [_spooled_if_large(mail, spool, limits) for mail in fetched]
+    return [_spooled_if_large(mail, drafts, limits) for mail in fetched]
 
 
 def must_be_gone(session: Session, uids: Sequence[int]) -> None:
@@ -54,6 +56,7 @@ def must_be_gone(session: Session, uids: Sequence[int]) -> None:
         raise Unavailable(
             "incomplete_answer",
             f"the server did not give the mail with UID {min(left)}, though it is in the folder",
+            uids=left,
         )
 
 
@@ -63,22 +66,22 @@ def still_there(session: Session, uids: Sequence[int]) -> set[int]:
     return found & set(uids)
 
 
-def _spooled_if_large(mail: Mail, spool: Spool, limits: Limits) -> Mail:
+def _spooled_if_large(mail: Mail, drafts: Drafts, limits: Limits) -> Mail:
     """The mail as it is, unless the server had said too small a size."""
     if mail.content is None or len(mail.content) <= limits.inline_bytes:
         return mail
-    return Mail(mail.metadata, mail.header, mail.sha256, None, spool.put([mail.content]))
+    return Mail(mail.metadata, mail.header, mail.sha256, None, drafts.put([mail.content]))
 
 
 class _Gone(Exception):
     """The mail vanished while it was read."""
 
 
-def _large(session: Session, metadata: Metadata, spool: Spool, limits: Limits) -> Mail | None:
+def _large(session: Session, metadata: Metadata, drafts: Drafts, limits: Limits) -> Mail | None:
     reader = _Reader(session, metadata, limits.max_size_bytes)
     truncated = metadata.size_bytes > limits.max_size_bytes
     try:
-        reference = spool.put(reader.head() if truncated else reader.parts())
+        reference = drafts.put(reader.head() if truncated else reader.parts())
     except _Gone:
         must_be_gone(session, [metadata.uid])
         return None

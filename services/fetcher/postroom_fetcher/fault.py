@@ -20,7 +20,7 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -33,11 +33,22 @@ MAX_QUOTED_CHARS = 200
 
 
 class Unavailable(Transient):
-    """The mailbox cannot be used at the moment; `reason_code` as in the table above."""
+    """The mailbox cannot be used at the moment; `reason_code` as in the table above.
 
-    def __init__(self, reason_code: str, sentence: str, *, retry_after_s: float | None = None) -> None:
+    `uids`: the mails that were asked for, where one of them may be what the server stumbles over.
+    """
+
+    def __init__(
+        self,
+        reason_code: str,
+        sentence: str,
+        *,
+        retry_after_s: float | None = None,
+        uids: Iterable[int] = (),
+    ) -> None:
         super().__init__(sentence, retry_after_s=retry_after_s)
         self.reason_code = reason_code
+        self.uids = frozenset(uids)
 
 
 class Refused(Unavailable):

@@ -53,15 +53,25 @@ class HandOn:
 
     Args:
         relink: The folder has mails in the ledger under another UIDVALIDITY, which look new and are not.
+        last_uid: Of the cursor at the beginning of the visit.
     """
 
     def __init__(
-        self, progress: Progress, publish: Publish, visit: Visit, *, relink: bool, shards: int, clock: Clock
+        self,
+        progress: Progress,
+        publish: Publish,
+        visit: Visit,
+        *,
+        relink: bool,
+        last_uid: int,
+        shards: int,
+        clock: Clock,
     ) -> None:
         self._progress = progress
         self._publish = publish
         self._visit = visit
         self._relink = relink
+        self._last_uid = last_uid
         self._shards = shards
         self._clock = clock
 
@@ -94,7 +104,7 @@ class HandOn:
                         for mail, own_id in zip(new, ids, strict=True)
                     ]
                 )
-            now_at = replace(after, updated_at=now)
+            now_at = replace(after, updated_at=now) if after.last_uid > self._last_uid else after
             self._progress.advance(visit.lease, visit.box, now_at, list(entries.values()))
         self._tell(new, ids)
         return len(new)

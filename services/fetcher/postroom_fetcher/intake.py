@@ -5,24 +5,29 @@ In which order a look reads is in `turn`, how mails are handed on in `hand_on`.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Self
 
+from postroom import metrics
 from postroom.clock import Clock, utc_now
 from postroom.errors import PostroomError
-from postroom.spool import Spool
+from postroom.spool import Drafts, Spool
 from postroom_fetcher import cursor as cursors
 from postroom_fetcher.allowance import UNLIMITED, Allowance
 from postroom_fetcher.budget import Budget, Reserved, kept_on_success
-from postroom_fetcher.cursor import Chunk, Cursor, Limits
+from postroom_fetcher.cursor import Chunk, Cursor, Limits, Selected, Start
+from postroom_fetcher.doubts import Doubts
 from postroom_fetcher.download import download, memory_bytes, still_there
+from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.hand_on import HandOn, Publish, Visit, restored
 from postroom_fetcher.mail import Mail
 from postroom_fetcher.progress import Box, Progress
 from postroom_fetcher.session import Session
+from postroom_fetcher.trouble_list import TroubleList
 from postroom_fetcher.turn import Looked, Turn
 
 __all__ = ["Intake", "Looked", "Publish", "Visit"]
@@ -36,6 +41,7 @@ class Intake:
     def __init__(
         self,
         progress: Progress,
+        troubles: TroubleList,
         publish: Publish,
         spool: Spool,
         executor: Executor,
@@ -47,6 +53,7 @@ class Intake:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._progress = progress
+        self._troubles = troubles
         self._publish = publish
         self._spool = spool
         self._executor = executor
@@ -56,6 +63,7 @@ class Intake:
         self._clock = clock
         self._monotonic = monotonic
         self._allowances = _Allowances(monotonic)
+        self._doubtful: set[Box] = set()
 
     def look(self, session: Session, visit: Visit) -> Looked:
         """Hand on what is new; returns when there will be more.
@@ -66,26 +74,63 @@ class Intake:
             Fenced: The lease is over.
         """
         selected = session.examine(visit.folder)
-        start = cursors.start(visit.imap, selected, self._progress.cursor(visit.box), self._clock())
+        start = self._start(visit, selected)
         if start.fresh:
             self._progress.advance(visit.lease, visit.box, start.cursor)
+            self._troubles.forget_others(visit.lease, visit.box, selected.uidvalidity)
+        doubts = Doubts(self._troubles, visit, selected.uidvalidity, self._clock)
+        try:
+            return replace(self._look(session, visit, start, selected, doubts), set_aside=doubts.told())
+        except Unavailable as error:
+            doubts.blame(error)
+            raise
+        finally:
+            self._gauge(visit, len(doubts.set_aside))
+
+    def _look(
+        self, session: Session, visit: Visit, start: Start, selected: Selected, doubts: Doubts
+    ) -> Looked:
         hand_on = HandOn(
             self._progress,
             self._publish,
             visit,
             relink=self._progress.has_other_past(visit.box, selected.uidvalidity),
+            last_uid=start.cursor.last_uid,
             shards=self._shards,
             clock=self._clock,
         )
         with _OneAhead(self._executor) as ahead:
-            hands = _Hands(self, session, visit, hand_on, ahead, start.cursor)
-            turn = Turn(session, visit, start, selected, hands, self._limits, monotonic=self._monotonic)
+            hands = _Hands(self, session, visit, hand_on, ahead, doubts, start.cursor)
+            turn = Turn(
+                session, visit, start, selected, hands, doubts, self._limits, monotonic=self._monotonic
+            )
             looked = turn.run()
         turn.settle(self._clock())
         if turn.cursor != hands.recorded:
-            written_at = self._clock() if hands.taken else turn.cursor.updated_at
+            moved = hands.taken and turn.cursor.last_uid > start.cursor.last_uid
+            written_at = self._clock() if moved else turn.cursor.updated_at
             self._progress.advance(visit.lease, visit.box, replace(turn.cursor, updated_at=written_at))
         return looked
+
+    def _start(self, visit: Visit, selected: Selected) -> Start:
+        stored = self._progress.cursor(visit.box)
+        waiting_since = None
+        if stored is not None and stored.uidvalidity != selected.uidvalidity:
+            waiting_since = min(self._waiting(visit.box, stored), default=None)
+        return cursors.start(visit.imap, selected, stored, self._clock(), waiting_since)
+
+    def _waiting(self, box: Box, stored: Cursor) -> Iterator[datetime]:
+        """Since when at least those have been there that were not handed on under the former UIDVALIDITY."""
+        if stored.last_uid < stored.scanned_uid:
+            arrived_at = self._progress.last_arrival(box, stored)
+            yield from (arrived_at,) if arrived_at is not None else ()
+        yield from (each.first_at for each in self._troubles.of(box, stored.uidvalidity).values())
+
+    def _gauge(self, visit: Visit, set_aside: int) -> None:
+        # Most accounts never have any, and so no series of their own.
+        if set_aside or visit.box in self._doubtful:
+            self._doubtful.add(visit.box)
+            metrics.mails_set_aside.labels(account=visit.account.name, role=visit.role).set(set_aside)
 
 
 class _Hands:
@@ -98,6 +143,7 @@ class _Hands:
         visit: Visit,
         hand_on: HandOn,
         ahead: "_OneAhead",
+        doubts: Doubts,
         cursor: Cursor,
     ) -> None:
         self._intake = intake
@@ -105,6 +151,7 @@ class _Hands:
         self._visit = visit
         self._hand_on = hand_on
         self._ahead = ahead
+        self._doubts = doubts
         self._uncounted = 0
         self.recorded = cursor
         self.taken = False
@@ -114,13 +161,26 @@ class _Hands:
         self._ahead.wait()
         return self._intake._progress.handed_on(self._visit.box, self.recorded.uidvalidity, uids)
 
+    def has_given(self) -> bool:
+        self._ahead.wait()
+        return self._intake._progress.has_given(self._visit.box, self.recorded.uidvalidity)
+
     def take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:
-        intake = self._intake
-        reserved = intake._budget.reserve(memory_bytes(chunk))
+        drafts = self._intake._spool.drafts()
+        reserved = _Held(self._intake._budget.reserve(memory_bytes(chunk)), drafts)
         with kept_on_success(reserved):
-            mails = download(self._session, chunk, intake._spool, intake._limits)
+            mails = self._download(chunk, drafts)
+            if mails:
+                self._doubts.proven()
+            uids = [mail.uid for mail in chunk.mails]
+            if not mails and self._doubts.unproven():
+                # The cursor has gone past what is not set aside yet; it is recorded at the end of the look.
+                self._doubts.healed(uids)
+                reserved.release()
+                return
             again = self._restored(mails)
-            self._ahead.submit(partial(self._step, mails, again, after, counts, reserved))
+            step = partial(self._step, mails, again, after, counts, uids, drafts, reserved)
+            self._ahead.submit(step)
         self._uncounted = len(mails) if counts else 0
         self.recorded, self.taken = after, True
 
@@ -139,20 +199,51 @@ class _Hands:
     def _room(self) -> int:
         return self._intake._allowances.room(self._visit)
 
+    def _download(self, chunk: Chunk, drafts: Drafts) -> list[Mail]:
+        try:
+            return download(self._session, chunk, drafts, self._intake._limits)
+        except Unavailable as error:
+            error.uids = error.uids or frozenset(mail.uid for mail in chunk.mails)
+            raise
+
     def _restored(self, mails: Sequence[Mail]) -> frozenset[int]:
         hashes = {mail.sha256 for mail in mails}
         twins = self._intake._progress.same_contents(self._visit.box, self.recorded.uidvalidity, hashes)
         return restored(mails, twins, partial(still_there, self._session)) if twins else frozenset()
 
     def _step(
-        self, mails: Sequence[Mail], again: frozenset[int], after: Cursor, counts: bool, reserved: Reserved
+        self,
+        mails: Sequence[Mail],
+        again: frozenset[int],
+        after: Cursor,
+        counts: bool,
+        uids: Sequence[int],
+        drafts: Drafts,
+        reserved: Reserved,
     ) -> None:
         try:
+            # Here, where the next mails are read meanwhile: the disk takes longer than the server.
+            drafts.keep()
             new = self._hand_on(mails, again, after)
+            self._doubts.healed(uids)
             if counts:
                 self._intake._allowances.take(self._visit, new)
         finally:
             reserved.release()
+
+
+class _Held:
+    """The bytes and the drafts of one chunk, given back together."""
+
+    def __init__(self, reserved: Reserved, drafts: Drafts) -> None:
+        self._reserved = reserved
+        self._drafts = drafts
+
+    def release(self) -> None:
+        try:
+            self._drafts.drop()
+        finally:
+            self._reserved.release()
 
 
 class _Allowances:

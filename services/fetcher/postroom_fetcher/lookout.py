@@ -22,6 +22,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from postroom.account import Account
+from postroom.stop import when_set
 from postroom_fetcher.lease import Lease
 from postroom_fetcher.watch import Rest, Watch
 
@@ -132,8 +133,7 @@ class Lookout:
 
     def run(self, stop: threading.Event) -> None:
         """Watch until told to stop; then let the work in hand end and close all connections."""
-        waker = threading.Thread(target=self._ring_after, args=(stop,), daemon=True)
-        waker.start()
+        waker = when_set(stop, self._ring)
         with (
             ThreadPoolExecutor(self._threads, thread_name_prefix="mailbox") as self._pool,
             ThreadPoolExecutor(TROUBLED_THREADS, thread_name_prefix="troubled") as self._troubled,
@@ -158,10 +158,6 @@ class Lookout:
 
     def _tell(self, word: Callable[[], None]) -> None:
         self._words.put(word)
-        self._ring()
-
-    def _ring_after(self, stop: threading.Event) -> None:
-        stop.wait()
         self._ring()
 
     def _ring(self) -> None:

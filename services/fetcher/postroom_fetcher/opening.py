@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,19 +19,18 @@ from postroom.account import Account
 from postroom.account_servers import Imap
 from postroom.credentials import AccessToken, Credential, Credentials
 from postroom.errors import Misconfigured, Transient
+from postroom.names import NAMES, Address, Names
+from postroom.trust import Trust
 from postroom_fetcher.berth import FREE, Permit
 from postroom_fetcher.connection import Client
 from postroom_fetcher.deadline import PATIENCE, PROCESS, Deadline, Patience
 from postroom_fetcher.fault import CONNECT, TLS, Place, Refused, Unavailable, translated
 from postroom_fetcher.session import Connect, Session
 from postroom_fetcher.sign_in import TokenRefused, sign_in
-from postroom_fetcher.trust import Trust
 
 MAX_ADDRESSES = 16
 KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """In seconds, where the system has them: a peer that is gone without a word is noticed in three minutes."""
-
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Tools:
     patience: Patience = PATIENCE
     take: Callable[[Account], Permit] = lambda _account: FREE
     """Allows a connection, or raises Unavailable or InLine."""
+    names: Names = NAMES
 
 
 class Opening:
@@ -58,7 +58,7 @@ class Opening:
         self._imap: Imap = account.imap
         self._tools = tools
         self._place = Place(self._imap.host, self._imap.port)
-        self._addresses: list[Address] = []
+        self._addresses: Sequence[Address] = ()
         self._socket: socket.socket | None = None
         # TLS takes a socket over; this one stays what it is, for what ends the connection from outside.
         self._handle: socket.socket | None = None
@@ -66,10 +66,10 @@ class Opening:
         self._permit = FREE
 
     def resolve(self) -> str:
-        """Look up the addresses of the host; the system's resolver has time limits of its own."""
+        """Look up the addresses of the host."""
+        names, timeout_s = self._tools.names, self._tools.patience.connect_s
         with translated(self._place, CONNECT):
-            found = socket.getaddrinfo(self._imap.host, self._imap.port, type=socket.SOCK_STREAM)
-        self._addresses = [(family, address) for family, _kind, _protocol, _name, address in found]
+            self._addresses = names.addresses(self._imap.host, self._imap.port, timeout_s)
         return ", ".join(str(address[0]) for _family, address in self._addresses[:3])
 
     def connect(self) -> str:
@@ -204,7 +204,7 @@ STEPS: tuple[Callable[[Opening], str], ...] = (
 )
 
 
-def _connected(addresses: list[Address], patience: Patience) -> socket.socket:
+def _connected(addresses: Sequence[Address], patience: Patience) -> socket.socket:
     """A connection to the first address that takes one; raises the last one's OSError."""
     failure = OSError("the name has no address")
     ends_at = time.monotonic() + patience.opening_s

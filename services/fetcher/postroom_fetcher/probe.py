@@ -23,9 +23,9 @@ from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
 from postroom.settings import read_settings
 from postroom.store import Store
+from postroom.trust import TRUST
 from postroom_fetcher.examination import Open, Stages, examine, opener, passed, refused
 from postroom_fetcher.opening import Tools
-from postroom_fetcher.trust import Trust
 
 MAX_INPUT_CHARS = 1_000_000
 COMMAND_ID = "local"
@@ -74,7 +74,7 @@ def _tested(arguments: list[str]) -> tuple[str, Stages]:
             box = settings.read_secret_box()
             secrets = Secrets(store, box)
             credentials = Credentials(secrets, Tokens(store, box, secrets, "probe"))
-            open_way = opener(Tools(Trust(), credentials))
+            open_way = opener(Tools(TRUST, credentials))
             if document is not None:
                 return name, examine_candidate(name, document, open_way)
             return name, examine_known(name, Accounts(store).get(arguments[0]), open_way)

@@ -20,6 +20,8 @@ from postroom_fetcher.lease import Lease, check
 IDS_AT_ONCE = 500
 """Bound parameters of one statement; SQLite allows 32,766, older ones 999."""
 
+ARRIVALS = 100
+
 
 @dataclass(frozen=True)
 class Box:
@@ -113,6 +115,36 @@ class Progress:
                 connection.execute(mine.where(other)).first() is not None
                 for other in (ledger.uidvalidity < uidvalidity, ledger.uidvalidity > uidvalidity)
             )
+
+    def has_given(self, box: Box, uidvalidity: int) -> bool:
+        """Whether the ledger has a mail of this folder under this UIDVALIDITY."""
+        ledger = fetch_ledger.c
+        mine = select(ledger.uid).where(
+            ledger.account == box.account, ledger.folder == box.folder, ledger.uidvalidity == uidvalidity
+        )
+        with self._store.read() as connection:
+            return connection.execute(mine.limit(1)).first() is not None
+
+    def last_arrival(self, box: Box, cursor: Cursor) -> datetime | None:
+        """When the mail that the cursor stands at arrived, or one shortly before it; None if it is not known.
+
+        The latest of some: another client may have put in a mail with an old date.
+        """
+        ledger = fetch_ledger.c
+        newest = (
+            select(ledger.arrived_at)
+            .where(
+                ledger.account == box.account,
+                ledger.folder == box.folder,
+                ledger.uidvalidity == cursor.uidvalidity,
+                ledger.uid <= cursor.last_uid,
+            )
+            .order_by(ledger.uid.desc())
+            .limit(ARRIVALS)
+        )
+        with self._store.read() as connection:
+            arrivals = connection.execute(newest).scalars().all()
+        return max((each for each in arrivals if each is not None), default=None)
 
     def handed_on(self, box: Box, uidvalidity: int, uids: Sequence[int]) -> set[int]:
         """Which of these UIDs are in the ledger."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from postroom.service import Loop
+from postroom.stop import when_set
 from postroom_fetcher.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -72,12 +73,15 @@ class Receptions:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until told to stop; then let all consumers drain."""
+        waker = when_set(stop, self._changed.set)
         while not stop.is_set():
             self._changed.clear()
             self._reconcile()
             self._own_beat = time.monotonic()
-            _wait_either(stop, self._changed)
+            if not stop.is_set():
+                self._changed.wait(BEAT_S)
         self._end(list(self._running))
+        waker.join()
 
     def _reconcile(self) -> None:
         held = self._held()
@@ -94,11 +98,3 @@ class Receptions:
             self._running[shard].stop.set()
         for shard in shards:
             self._running.pop(shard).end()
-
-
-def _wait_either(stop: threading.Event, changed: threading.Event) -> None:
-    """Wait until something changed; a stop is noticed within a beat."""
-    deadline = time.monotonic() + BEAT_S
-    while not stop.is_set() and time.monotonic() < deadline:
-        if changed.wait(0.1):
-            return

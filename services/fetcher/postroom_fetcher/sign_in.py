@@ -6,15 +6,12 @@ import imapclient
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
+from postroom import sasl
 from postroom.account_servers import ImapAuth
-from postroom.credentials import AccessToken, Credential, Password
+from postroom.credentials import AccessToken, Credential, Password, without
 from postroom.errors import Misconfigured, PostroomError
 from postroom_fetcher import mechanism as mechanisms
 from postroom_fetcher.fault import Place, login_error, quoted, translated
-from postroom_fetcher.mechanism import Endpoint
-
-SHORTEST_HIDDEN_CHARS = 4
-"""A shorter secret is also a part of ordinary words."""
 
 
 class TokenRefused(Misconfigured):
@@ -66,12 +63,12 @@ def _has_tls(client: IMAPClient) -> bool:
 def _by_password(client: IMAPClient, chosen: ImapAuth, credential: Password, place: Place) -> None:
     try:
         if chosen == "plain":
-            response = mechanisms.plain(credential.user, credential.password)
+            response = sasl.plain(credential.user, credential.password)
             client.sasl_login("PLAIN", lambda _challenge: response)
         else:
             _login(client, credential, place)
     except LoginError as error:
-        raise _without(credential.password, place, error) from None
+        raise login_error(place, _hidden(error, credential.password)) from None
 
 
 def _login(client: IMAPClient, credential: Password, place: Place) -> None:
@@ -98,9 +95,9 @@ class _Exchange:
     def __init__(self, chosen: ImapAuth, credential: AccessToken, place: Place) -> None:
         self._chosen = chosen
         make: Callable[[], bytes] = {
-            "xoauth2": lambda: mechanisms.xoauth2(credential.user, credential.token),
-            "oauthbearer": lambda: mechanisms.oauthbearer(
-                credential.user, credential.token, Endpoint(place.host, place.port)
+            "xoauth2": lambda: sasl.xoauth2(credential.user, credential.token),
+            "oauthbearer": lambda: sasl.oauthbearer(
+                credential.user, credential.token, place.host, place.port
             ),
         }[chosen]
         self._first: bytes | None = make()
@@ -110,16 +107,17 @@ class _Exchange:
         first, self._first = self._first, None
         if first is not None:
             return first
-        self.status = mechanisms.error_status(challenge)
-        return mechanisms.after_error(self._chosen)
+        self.status = sasl.error_status(challenge)
+        return sasl.AFTER_ERROR[self._chosen]
 
 
 def _token_error(place: Place, error: LoginError, token: str, status: str) -> PostroomError:
-    meant = _without(token, place, error)
+    hidden = _hidden(error, token)
+    meant = login_error(place, hidden)
     if not isinstance(meant, Misconfigured) or meant.reason_code != "auth_failed":
         return meant
-    said = quoted(_hidden(error, token)).rstrip(".")
-    with_status = f" (status {status.replace(token, '…')})" if status else ""
+    said = quoted(hidden).rstrip(".")
+    with_status = f" (status {without(token, status)})" if status else ""
     return TokenRefused(
         "token_refused",
         f"{place} refused the access token: {said}{with_status}. "
@@ -127,14 +125,7 @@ def _token_error(place: Place, error: LoginError, token: str, status: str) -> Po
     )
 
 
-def _without(secret: str, place: Place, error: LoginError) -> PostroomError:
-    """The meaning of a refusal; a server that repeats the secret does not get it into our sentence."""
-    return login_error(place, _hidden(error, secret))
-
-
 def _hidden(error: LoginError, secret: str) -> LoginError:
-    if len(secret) < SHORTEST_HIDDEN_CHARS or secret not in str(error):
-        return error
-    hidden = LoginError(str(error).replace(secret, "…"))
+    hidden = LoginError(without(secret, str(error)))
     hidden.__context__ = error.__context__
     return hidden

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from postroom import metrics
 from postroom.account import Account
@@ -14,7 +14,7 @@ from postroom.broker.publisher import Outgoing, outgoing
 from postroom.clock import Clock, utc_now
 from postroom.envelope import envelop
 from postroom.errors import Misconfigured, Transient
-from postroom.messages import AccountStatusChanged, derive_id
+from postroom.messages import AccountStatusChanged, FolderRole, derive_id
 from postroom.store import Store, account_status, outbox
 from postroom.store.account_status import DISABLED_CODE, Known, Report, settings_digest
 from postroom_fetcher.lease import Lease, check
@@ -25,14 +25,22 @@ logger = logging.getLogger(__name__)
 SIDE: Literal["imap"] = "imap"
 SOURCE = "postroom/fetcher"
 SERVICE = "fetcher"
+SET_ASIDE_CODE = "mail_set_aside"
 WRITE_AGAIN_AFTER = timedelta(seconds=60)
 """A mailbox that stays green is written this often at most: `last_good_at` need not be exact."""
 
 
-def green(settings_digest: str, shortcoming: str = "") -> Report:
-    """All is well. `shortcoming`: what the server cannot do of what is asked of it."""
-    sentence = f"the mailbox is watched; {shortcoming}" if shortcoming else "the mailbox is watched"
-    return Report("green", "ok", sentence, settings_digest=settings_digest)
+def green(settings_digest: str, shortcoming: str = "", set_aside: str = "") -> Report:
+    """The mailbox is read.
+
+    Args:
+        settings_digest: Of the account.
+        shortcoming: What the server cannot do of what is asked of it.
+        set_aside: Which mails it does not give; they have a reason code of their own, so that it is an event.
+    """
+    sentence = "; ".join(each for each in ("the mailbox is watched", set_aside, shortcoming) if each)
+    code = SET_ASIDE_CODE if set_aside else "ok"
+    return Report("green", code, sentence, settings_digest=settings_digest)
 
 
 def disabled(account: str) -> Report:
@@ -99,6 +107,9 @@ class StatusBoard:
 
     def forget(self, account: str) -> None:
         """The account is not ours any more; its metrics must not stay behind."""
+        for role in get_args(FolderRole):
+            with suppress(KeyError):
+                metrics.mails_set_aside.remove(account, role)
         with self._lock:
             known = self._last.pop(account, None) is not None
         if known:

@@ -17,7 +17,9 @@ from postroom.reply_token import bears_token
 from postroom_fetcher import cursor as cursors
 from postroom_fetcher import gaps, response
 from postroom_fetcher.cursor import Chunk, Cursor, Limits, Selected, Start
+from postroom_fetcher.doubts import Doubts
 from postroom_fetcher.download import must_be_gone
+from postroom_fetcher.fault import Refused, Unavailable
 from postroom_fetcher.hand_on import Visit
 from postroom_fetcher.response import Answer, Metadata
 from postroom_fetcher.session import Session
@@ -35,10 +37,14 @@ SCAN_S = 2.5
 
 @dataclass(frozen=True)
 class Looked:
-    """How a look ended. `more`: there is more to do now. `again_in_s`: there will be, then."""
+    """How a look ended. `more`: there is more to do now. `again_in_s`: there will be, then.
+
+    `set_aside` says which mails the server does not give; empty if there are none.
+    """
 
     more: bool
     again_in_s: float | None = None
+    set_aside: str = ""
 
 
 class Hands(Protocol):
@@ -46,6 +52,9 @@ class Hands(Protocol):
 
     def known(self, uids: Sequence[int]) -> set[int]:
         """Which of the UIDs were handed on."""
+
+    def has_given(self) -> bool:
+        """Whether a mail of the folder was ever handed on under its UIDVALIDITY."""
 
     def take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:
         """Hand the mails of the chunk on, then record the cursor after them."""
@@ -67,6 +76,7 @@ class Turn:
         start: Start,
         selected: Selected,
         hands: Hands,
+        doubts: Doubts,
         limits: Limits,
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -77,6 +87,7 @@ class Turn:
         self._selected = selected
         self._highest = selected.uidnext - 1
         self._hands = hands
+        self._doubts = doubts
         self._limits = limits
         self._monotonic = monotonic
         self._taken = 0
@@ -89,6 +100,7 @@ class Turn:
         """Read the folder. Raises as `Intake.look`."""
         ahead = [step() for step in (self._late, self._newcomers, self._backlog)]
         rest = self._rest()
+        self._doubtful()
         return Looked(rest.more or not all(ahead), rest.again_in_s)
 
     def settle(self, now: datetime) -> None:
@@ -105,7 +117,7 @@ class Turn:
         for uids in _groups(late, METADATA_AT_ONCE):
             others = self._replies_first(uids)
             while others and (room := self._hands.room()) and not self._visit.stopped():
-                chunk = next(cursors.chunks(others[:room], self._limits))
+                chunk = next(self._chunks(others[:room]))
                 others = others[len(chunk.mails) :]
                 self._take(chunk, gaps.appeared(self.cursor, _uids(chunk.mails)), counts=True)
             # Those gone meanwhile as well.
@@ -168,7 +180,7 @@ class Turn:
         """Hand these on; returns how the look ends, unless it goes on."""
         if not self._hands.room():
             return Looked(more=False, again_in_s=self._hands.room_again_in_s())
-        mails = self._metadata(uids, self._session.fetch(uids, response.METADATA_ITEMS))
+        mails, _answer = self._asked(uids, response.METADATA_ITEMS)
         if uids[-1] > self.cursor.scanned_after_uid:
             known = self._hands.known(uids)
             mails = [mail for mail in mails if mail.uid not in known]
@@ -178,7 +190,7 @@ class Turn:
             room = self._hands.room()
             if not room:
                 return Looked(more=False, again_in_s=self._hands.room_again_in_s())
-            chunk = next(cursors.chunks(mails[:room], self._limits))
+            chunk = next(self._chunks(mails[:room]))
             mails = mails[len(chunk.mails) :]
             self._take(chunk, gaps.passed(self.cursor, chunk.mails[-1].uid, found), counts=True)
             self._taken += len(chunk.mails)
@@ -211,20 +223,78 @@ class Turn:
 
     def _replies_first(self, uids: list[int]) -> list[Metadata]:
         """Hand those on that bear a reply token; returns the others."""
-        answer = self._session.fetch(uids, response.ADDRESSING_ITEMS)
-        mails = self._metadata(uids, answer)
+        mails, answer = self._asked(uids, response.ADDRESSING_ITEMS)
         bearing = {uid for uid in uids if bears_token(response.read_fields(answer, uid))}
         if bearing:
             known = self._hands.known(sorted(bearing))
             replies = [mail for mail in mails if mail.uid in bearing - known]
-            for chunk in cursors.chunks(replies, self._limits):
+            for chunk in self._chunks(replies):
                 self._take(chunk, self.cursor, counts=False)
         return [mail for mail in mails if mail.uid not in bearing]
 
-    def _metadata(self, uids: Sequence[int], answer: Answer) -> list[Metadata]:
-        mails = response.read_metadata(answer, uids)
-        must_be_gone(self._session, sorted(set(uids) - set(_uids(mails))))
-        return mails
+    def _asked(self, uids: Sequence[int], items: Sequence[str]) -> tuple[list[Metadata], Answer]:
+        """What the server says of those that are not passed over; who failed before is asked for alone."""
+        sound = self._doubts.sound(uids)
+        suspects = [uid for uid in sound if uid in self._doubts.suspects]
+        groups = [[uid for uid in sound if uid not in self._doubts.suspects], *([uid] for uid in suspects)]
+        answer: dict[int, response.Items] = {}
+        for group in groups:
+            if group:
+                answer.update(self._fetch(group, items))
+        mails = response.read_metadata(answer, sound)
+        must_be_gone(self._session, sorted(set(sound) - set(_uids(mails))))
+        return mails, answer
+
+    def _fetch(self, uids: Sequence[int], items: Sequence[str]) -> Answer:
+        """The items; where the server refuses them together, those of one half after the other."""
+        try:
+            return self._session.fetch(uids, items)
+        except Refused as error:
+            if len(uids) == 1:
+                error.uids = frozenset(uids)
+                raise
+            half = len(uids) // 2
+            return {**self._fetch(uids[:half], items), **self._fetch(uids[half:], items)}
+        except Unavailable as error:
+            error.uids = error.uids or frozenset(uids)
+            raise
+
+    def _chunks(self, mails: Sequence[Metadata]) -> Iterator[Chunk]:
+        return cursors.chunks(mails, self._limits, self._doubts.suspects)
+
+    # Mails that the server did not give
+
+    def _doubtful(self) -> None:
+        """See what becomes of mails that were passed over, and try those again that are due."""
+        if left := self._doubts.unproven():
+            if self._hands.has_given():
+                self._doubts.proven()
+            else:
+                # Nothing came whole from here, ever: nothing shows that it is not the server.
+                self._again(left)
+        for uid in self._doubts.due():
+            try:
+                self._again([uid])
+            except Unavailable as error:
+                if error.reason_code not in ("incomplete_answer", "refused"):
+                    raise
+                self._doubts.blame(error)
+
+    def _again(self, uids: Sequence[int]) -> None:
+        known = self._hands.known(uids)
+        for uid in uids:
+            if self._visit.stopped():
+                return
+            mails = (
+                []
+                if uid in known
+                else response.read_metadata(self._fetch([uid], response.METADATA_ITEMS), [uid])
+            )
+            if not mails:
+                must_be_gone(self._session, [uid] if uid not in known else [])
+                self._doubts.healed([uid])
+            for chunk in cursors.chunks(mails, self._limits):
+                self._take(chunk, self.cursor, counts=False)
 
     def _take(self, chunk: Chunk, after: Cursor, *, counts: bool) -> None:
         self._hands.take(chunk, after, counts=counts)

@@ -172,7 +172,8 @@ class Watch:
         session = self._session
         if not self._retired:
             lacking = shortcoming(session, self.account) if session else ""
-            self._tools.board.report(self.account.name, green(self._digest, lacking), self.lease)
+            report = green(self._digest, lacking, looked.set_aside)
+            self._tools.board.report(self.account.name, report, self.lease)
         if session is None:
             return self._rest_s(0.0)
         if not more:

@@ -31,7 +31,7 @@ def _record(row: Row[Any], asked: TokenRecord) -> TokenRecord:
 
 
 def may_ask(connection: Connection, asked: Question) -> bool:
-    """Whether this approver was asked nothing of the kind about this request today (UTC); then it is kept."""
+    """Whether nothing of the kind was asked about this token today (UTC); then the question is kept."""
     first = asked.first
     row = {
         "token_ref": asked.token_ref,

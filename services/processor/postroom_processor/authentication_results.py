@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from postroom_processor.mail import Mail
 
+REFUSALS = frozenset({"fail", "reject", "quarantine"})
+"""Results of DMARC that are final: the server saw more than we can, and said no."""
 _FIELD = "authentication-results"
 _MAX_FIELD_BYTES = 10_000
 _MAX_FIELDS = 20
@@ -57,25 +59,36 @@ class Results:
 
 def server_dmarc(mail: Mail, authserv_id: str | None, domain: str) -> str | None:
     """What our mail server says of DMARC for this From domain, such as `pass`; None for nothing usable."""
+    read = _read_trusted(mail, authserv_id)
+    found = _found_dmarc(read)
+    if None in read or len(found) != 1:
+        return None
+    result, header_from = found.pop()
+    return result if header_from == domain.lower() else None
+
+
+def server_refusal(mail: Mail, authserv_id: str | None) -> str | None:
+    """The refusal that any field of our mail server has, whatever stands beside it; None for none."""
+    found = _found_dmarc(_read_trusted(mail, authserv_id))
+    return next((result for result, _ in sorted(found, key=str) if result in REFUSALS), None)
+
+
+def _read_trusted(mail: Mail, authserv_id: str | None) -> list[Results | None]:
+    """The fields of our mail server as they were read, None for one that cannot be."""
     if authserv_id is None or not mail.headers_complete:
-        return None
+        return []
     fields = trusted_fields(mail, authserv_id)
-    if not fields or len(fields) > _MAX_FIELDS:
-        return None
-    read = [read_results(field) for field in fields]
-    if None in read:
-        return None
-    found = {
+    return [read_results(field) for field in fields] if len(fields) <= _MAX_FIELDS else []
+
+
+def _found_dmarc(read: list[Results | None]) -> set[tuple[str, str | None]]:
+    return {
         (result.result, result.only("header.from"))
         for each in read
         if each is not None
         for result in each.results
         if result.method == "dmarc"
     }
-    if len(found) != 1:
-        return None
-    result, header_from = found.pop()
-    return result if header_from == domain.lower() else None
 
 
 def trusted_fields(mail: Mail, authserv_id: str) -> tuple[bytes, ...]:

@@ -22,6 +22,8 @@ MAX_READ_BYTES = 64 * 1024
 
 _DAEMON = re.compile(r"mail(?:er)?[-_ ]?daemon|mail delivery (?:sub)?system", re.I)
 _MAX_ADDRESSES = 3
+# Its detectors read From with a parser that goes one call deeper for each; what it then says fills a log.
+_MAX_BRACKETS = 100
 _NULL_PATH = re.compile(r"\s*<?\s*>?\s*$")
 _REPORT = re.compile(r"report-type\s*=\s*\"?(?:global-)?delivery-status", re.I)
 # Hints; alone they prove nothing.
@@ -46,6 +48,7 @@ _SEND_ID = re.compile(rb"^[ \t>]*X-Postroom-Id:[ \t]*([\x21-\x7e]{1,200})[ \t\r]
 _ABOUT_ID = re.compile(
     rb"^[ \t>]*(?:Original-)?Message-ID:[ \t]*(?:\r?\n[ \t]+)?<([\x21-\x3b\x3f-\x7e]{3,300})>", re.I | re.M
 )
+_MAX_READ_LINES = 3_000  # each is tried against hundreds of patterns
 _GAP = re.compile(rb"\n(?:[ \t\r]*\n){2,}")  # its patterns take long over many blank lines
 _STATUS = re.compile(rb"^[ \t>]*Status:[ \t]*([245]\.\d{1,3}\.\d{1,3})", re.I | re.M)
 
@@ -122,11 +125,19 @@ def _hinted(mail: Mail) -> bool:
 
 def _failures(mail: Mail) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The addresses that are delayed, and those that failed."""
+    if any(value.count("(") > _MAX_BRACKETS for name in ("from", "to") for value in mail.header_values(name)):
+        return (), ()
     try:
-        delayed, failed = all_failures(message_from_bytes(_GAP.sub(b"\n\n", mail.raw[:MAX_READ_BYTES])))
+        delayed, failed = all_failures(message_from_bytes(_beginning(mail.raw)))
     except Exception:  # it is given whatever strangers send, and promises nothing about it
         return (), ()
     return _readable(delayed), _readable(failed)
+
+
+def _beginning(raw: bytes) -> bytes:
+    """What of a mail the detectors are given: so many bytes, and so many lines."""
+    lines = _GAP.sub(b"\n\n", raw[:MAX_READ_BYTES]).split(b"\n", _MAX_READ_LINES)
+    return b"\n".join(lines[:_MAX_READ_LINES])
 
 
 def _readable(addresses: Iterable[bytes | str]) -> tuple[str, ...]:

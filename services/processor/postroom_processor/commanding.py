@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from postroom import metrics
 from postroom.accounts_watch import Accounts
-from postroom.addresses import same_address
+from postroom.addresses import same_address, same_person
 from postroom.broker.publisher import Outgoing, Publisher, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, Verdict
 from postroom.clock import Clock
@@ -235,7 +235,7 @@ class Commands:
         if refusal is not None:
             return self._refused(envelope, refusal, now)
         content = read_content(desk.connection, delegate.id)
-        if any(same_address(each, delegate.to) for each in content.escalates_to):
+        if any(same_person(each, delegate.to) for each in content.escalates_to):
             reason = f"{delegate.to} will be asked if it escalates, and has one vote"
             return self._refused(envelope, Refusal("to", reason), now)
         approver = next(each.address for each in seats if same_address(each.address, delegate.approver))

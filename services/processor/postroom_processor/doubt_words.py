@@ -134,7 +134,8 @@ other: ha; csak; dacă; daca; numai; doar; ako; samo; jika; kalau; nếu; αν; 
 )
 HEDGES = table(
     r"""
-en: but; however; though; although; maybe; perhaps; probably; possibly; might; may; could;
+en: half; quarter; \d+ ?%; save; saving; void; abort; wonder; wondering; advise; explain; wrote; quoting;
+    draft; translated; duress; protest; negative; blocked; unsubscribe; but; however; though; although; maybe; perhaps; probably; possibly; might; may; could;
     should; would; i think; i guess; i suppose; guess; unsure; sure about; in principle;
     tentatively; tentative; likely; sort of; kind of; almost; nearly; not yet; yet; or; either;
     rather; instead; later; tomorrow; going to; will be; whether; forced; said; says; told; doubt; doubts; unclear;
@@ -291,7 +292,10 @@ tr: bekle; bekleyin; aslında; şaka; iptal; vazgeçtim; yanlışlıkla; şartı
 # Words that contradict an approval wherever they stand; beside a rejection they are its reasons.
 DISSENT = table(
     r"""
-en: i (?:disagree|disapprove|object|veto|refuse|decline|reject)(?: to)?; veto; vetoed; i(?: do
+en: opposite; just for show; \w+ decides; delete this; deadline (?:has )?passed; remove me; su{3,}re; i lied; (?:scrap|belay) (?:that|it|this); take (?:it |that |this )?all back; under (?:protest|duress); hostage;
+    gun to my head; thumbs down; hard pass; noo+; naa+h?; uh-uh; nay; nyet; kill (?:it|this|that); declining;
+    (?:decisions?|approvals?|answers?|replies) (?:is|are) not; never approve;
+    i (?:disagree|disapprove|object|veto|refuse|decline|reject)(?: to)?; veto; vetoed; i(?: do
     not|'?m not| am not| don'?t| can'?t| cannot| won'?t| will not)
     (?:agree|approve|want|like|think|consent|support|accept|sure|happy|convinced|ready|in favou?r);
     not (?:really )?(?:sure|yet|today|now|convinced|ready); n[o0]t an (?:approval|yes|answer); not
@@ -398,7 +402,8 @@ tja; cóż; no cóż; nåh; nja; altså; alltså; tak; no; ну; так; что 
 # What doubts an approval where it is a whole sentence below it.
 ALONE = phrases(
     r"""
-test; testing; error; typo; wrong; mistake; hold; pause; objections?; rejections?; rejecting; disapproval; spam; fehler;
+test; testing; n; n0; draft; this is a draft; void; this is void; abort; revert; blocked; scrapped; pass; skip;
+negative; that was spam; error; typo; wrong; mistake; hold; pause; objections?; rejections?; rejecting; disapproval; spam; fehler;
 irrtum; einwand; erreur; error; errore; erro; fout; błąd; fejl; fel; feil; virhe; chyba; ошибка; помилка; 错误; エラー; 오류; hata
 """
 )

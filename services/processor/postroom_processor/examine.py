@@ -9,7 +9,7 @@ from postroom.deny import Rule, canonical_address, first_covering, list_from_fil
 from postroom.messages import MailReceived
 from postroom.own_mail import content_sha256
 from postroom.reply_token import ParsedToken
-from postroom_processor.authentication_results import server_dmarc
+from postroom_processor.authentication_results import server_dmarc, server_refusal
 from postroom_processor.automatic import automatic_kind
 from postroom_processor.carriers import Carried, carried_tokens
 from postroom_processor.claimed_addresses import claimed_addresses
@@ -18,7 +18,7 @@ from postroom_processor.mail import Mail, read_head, with_body
 from postroom_processor.proof import Findings
 from postroom_processor.reply_text import OwnText, own_text
 from postroom_processor.sender_address import only_sender
-from postroom_processor.signatures import Signatures
+from postroom_processor.signatures import Signatures, claimed_coverage
 
 Denying = Callable[[Account, Iterable[str]], Rule | None]
 """Finds the rule that denies mail to an account from one of the addresses."""
@@ -72,7 +72,8 @@ class Examined:
         """What vouches for the sender's domain in this mail, as far as it bears on these tokens."""
         wanted = set(refs)
         places = (each.carriers for each in self.carried if each.token.ref in wanted)
-        return Findings(self.dmarc, self.signatures, frozenset().union(*places), self.mail.fields)
+        claimed = claimed_coverage(self.mail.header_bytes("dkim-signature"), _domain(self.sender or ""))
+        return Findings(self.dmarc, self.signatures, frozenset().union(*places), self.mail.fields, claimed)
 
 
 def own_deny_list(account: Account, addresses: Iterable[str]) -> Rule | None:
@@ -127,4 +128,9 @@ def examine_whole(looked: Examined, account: Account) -> Examined:
 def _dmarc(mail: Mail, sender: str | None, account: Account) -> str | None:
     if sender is None or account.imap is None:
         return None
-    return server_dmarc(mail, account.imap.authserv_id, sender.rpartition("@")[2])
+    authserv_id = account.imap.authserv_id
+    return server_refusal(mail, authserv_id) or server_dmarc(mail, authserv_id, _domain(sender))
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]

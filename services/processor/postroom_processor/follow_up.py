@@ -1,5 +1,6 @@
 """What follows from an outcome: events, commands, the help mail (pure)."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from postroom.messages import (
     MailQuarantined,
     MailSend,
     MailSentElsewhere,
+    PlainMail,
     derive_id,
 )
 from postroom.reply_token import TokenKeys, make_token
@@ -58,13 +60,19 @@ _EVENTS: Mapping[OutcomeKind, type[MailEvent]] = {
 
 @dataclass(frozen=True)
 class Handled:
-    """A mail with its outcome, and the envelope it came in. `is_helped`: whether a help mail answers it."""
+    """A mail with its outcome, and the envelope it came in.
+
+    `is_helped`: whether a help mail answers it; `question`: what is asked back about it; `told`: the address
+    that is told that it came too late.
+    """
 
     envelope: Envelope[Any]
     examined: Examined
     outcome: Outcome
     account: Account
     is_helped: bool = False
+    question: Question | None = None
+    told: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,34 @@ def help_mail(handled: Handled, record: TokenRecord, keys: TokenKeys, now: datet
     return _ordered(send, handled, record, now)
 
 
+def late_mail(handled: Handled, record: TokenRecord, told: str, now: datetime) -> Envelope[MailSend]:
+    """The mail that tells whoever replied too late or a second time that it changed nothing, and why."""
+    approval_id = record.claim.approval_id
+    lines = (
+        "Your reply came in and changed nothing.",
+        "",
+        f"The reason: {handled.outcome.reason}.",
+        "",
+        f"Subject: {record.subject}",
+        f"Request: {approval_id}",
+        "",
+        "You need not answer. This is told once for each request.",
+    )
+    content = PlainMail(
+        subject=f"Your reply changed nothing: {record.subject}"[:500],
+        text="\n".join(lines) + "\n",
+        in_reply_to=_header_safe(handled.examined.mail.message_id),
+    )
+    send = MailSend(
+        id=f"{approval_id}:late:{hashlib.sha256(told.encode()).hexdigest()[:16]}",
+        account=record.account,
+        recipient=told,
+        content=content,
+        written_at=now.replace(microsecond=0),
+    )
+    return _ordered(send, handled, record, now)
+
+
 def _ordered(send: MailSend, handled: Handled, record: TokenRecord, now: datetime) -> Envelope[MailSend]:
     """The order to send a mail that follows from a reply, as part of its request's journey."""
     return envelop(
@@ -297,7 +333,7 @@ def shown(text: str) -> str:
 
 
 def _header_safe(message_id: str | None) -> str:
-    """A stranger's Message-ID if it can stand in a header of ours, else nothing."""
+    """A stranger's Message-ID, in angle brackets, if it can stand in a header of ours, else nothing."""
     if message_id is None or len(message_id) > 200 or not message_id.isascii():
         return ""
-    return message_id if message_id.isprintable() and " " not in message_id else ""
+    return f"<{message_id}>" if message_id.isprintable() and " " not in message_id else ""

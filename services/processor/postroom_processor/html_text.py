@@ -16,20 +16,21 @@ from dataclasses import dataclass, field
 from postroom_processor.html_style import (
     BLACK,
     EMPTY_SHEET,
+    UNKNOWN,
     WHITE,
     Colour,
     Look,
     Sheet,
     are_alike,
-    colour_of,
     look_of,
     read_sheet,
+    said_colour,
 )
 
 
 @dataclass(frozen=True)
 class MarkedLine:
-    """A line of text and, where markup tells, what it is: quote, attribution, signature or ''."""
+    """A line of text and, where markup tells, what it is: quote, history, attribution, signature or ''."""
 
     text: str
     kind: str = ""
@@ -37,25 +38,44 @@ class MarkedLine:
 
 @dataclass(frozen=True)
 class HtmlText:
-    """Lines of an HTML mail and codes of what makes reading them unsafe."""
+    """What an HTML mail says.
+
+    Attributes:
+        lines: Its lines.
+        doubts: Codes of what makes reading them unsafe.
+        unsure: Whether nobody can tell from the markup what of it is seen. With a text part that says the
+            same this does no harm.
+    """
 
     lines: tuple[MarkedLine, ...]
     doubts: tuple[str, ...]
+    unsure: bool = False
 
 
 _TAG_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]{0,40})")
 _TAG_REST = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
-_ATTRIBUTE = re.compile(
-    r"""(?<![\w-])(id|class|type|style|color|bgcolor|text|hidden|open|value|aria-hidden|data-marker)"""
-    r"""(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?""",
-    re.I,
-)
+_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s>"']++)))?""")
+_QUOTE = re.compile("[\"']")
 _WORD = re.compile(r"\w")
+_LONGEST_PICTURE_CHARS = 8
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 _NO_TEXT = frozenset({"head", "script", "style", "title"})
 # Some programs show what stands in these, others do not.
-_UNSURE_TEXT = frozenset({"template", "object", "svg", "math", "select", "audio", "video", "canvas"})
+_UNSURE_TEXT = frozenset(
+    {"template", "object", "svg", "math", "select", "audio", "video", "canvas"}
+    | {
+        "datalist",
+        "meter",
+        "progress",
+        "noframes",
+        "noembed",
+        "rp",
+        "slot",
+        "applet",
+        "plaintext",
+    }
+)
 _UNSURE_RAW_TEXT = frozenset({"textarea", "xmp", "iframe"})
 _UNLESS_OPEN = frozenset({"details", "dialog"})
 _RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe"})
@@ -78,13 +98,11 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"gmail_signature|moz-signature|signature_block|\b(?:x_)*signature\b"), "signature"),
     (re.compile(r"applemailsignature|outlook-mobile-signature|lineBreakAtBegin"), "signature"),
     (re.compile(r"yahoo_quoted|protonmail_quote|zmail_extra|moz-forward-container"), "quote"),
-    (re.compile(r"tutanota_quote|gmail_quote_attribution|outlookmessageheader"), "quote"),
+    (re.compile(r"tutanota_quote|gmail_quote_attribution|outlookmessageheader|__quoted_text__"), "quote"),
+    (re.compile(r"\b(?:x_)*mail-editor-reference-message-container\b"), "quote"),
 )
-# From such an element on, everything is history (Outlook, Zimbra).
-_HISTORY = re.compile(
-    r"\b(?:x_)*(?:appendonsend|divrplyfwdmsg|mail-editor-reference-message-container|stopspelling)\b"
-    r"|__quoted_text__"
-)
+# From such an element on, everything is history (Outlook).
+_HISTORY = re.compile(r"\b(?:x_)*(?:appendonsend|divrplyfwdmsg|stopspelling)\b")
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,7 @@ class _Element:
     struck: bool = False
     reordered: bool = False
     silent: bool = False
+    unsure: bool = False
     colour: Colour = BLACK
     background: Colour = WHITE
 
@@ -109,6 +128,7 @@ class _Page:
     words: list[str] = field(default_factory=list)
     doubts: set[str] = field(default_factory=set)
     history: bool = False
+    unsure: bool = False
     sheet: Sheet = EMPTY_SHEET
 
     def add_text(self, text: str) -> None:
@@ -136,6 +156,12 @@ class _Page:
             self.doubts.add("struck-out-text")
         if element.reordered:
             self.doubts.add("reordered-text")
+        self.unsure = self.unsure or element.unsure
+
+    def add_picture(self, text: str) -> None:
+        """Add what an image stands for, if that is a picture: programs write emoji so."""
+        if text and len(text) <= _LONGEST_PICTURE_CHARS and not _WORD.search(text):
+            self.add_text(text)
 
     def doubt_unsure(self, text: str) -> None:
         """Doubt words that only some programs show."""
@@ -144,7 +170,7 @@ class _Page:
             self.doubts.add("hidden-text")
 
     def end_line(self) -> None:
-        kind = "quote" if self.history else self.stack[-1].kind
+        kind = "history" if self.history else self.stack[-1].kind
         text = "".join(self.words).replace("\xa0", " ")
         if not self.open_names["pre"]:
             text = _BLANKS.sub(" ", text).strip()
@@ -167,8 +193,7 @@ class _Page:
             return
         marks = " ".join(attributes.get(key, "") for key in ("id", "class", "data-marker")).lower()
         element = _inherit(self.stack[-1], name, attributes, marks, self.sheet)
-        if name == "input":
-            self.doubt_unsure(attributes.get("value", ""))
+        self._add_empty(name, attributes)
         starts_history = bool(marks) and _HISTORY.search(marks) is not None
         if name in _BLOCK or element.kind != self.stack[-1].kind or starts_history:
             self.break_block()
@@ -179,6 +204,15 @@ class _Page:
         if name not in _VOID:
             self.stack.append(element)
             self.open_names[name] += 1
+
+    def _add_empty(self, name: str, attributes: dict[str, str]) -> None:
+        """Add what elements say that have no text in them."""
+        if name == "img":
+            self.add_picture(attributes.get("alt", ""))
+        elif name == "input":
+            self.doubt_unsure(attributes.get("value", ""))
+        elif name == "link" and "stylesheet" in attributes.get("rel", "").lower():
+            self.unsure = True
 
     def close(self, name: str) -> None:
         if not self.open_names[name]:
@@ -198,23 +232,35 @@ class _Page:
 
 
 def _inherit(outer: _Element, name: str, attributes: dict[str, str], marks: str, sheet: Sheet) -> _Element:
-    looks = (look_of(attributes.get("style", "")), *_sheet_looks(sheet, name, attributes))
+    from_sheet = _sheet_looks(sheet, name, attributes)
+    looks = (look_of(attributes.get("style", "")), *from_sheet)
     written = attributes.get("color" if name == "font" else "text", "")
-    colour = looks[0].colour or (colour_of(written) if written else None) or outer.colour
-    background = looks[0].background or colour_of(attributes.get("bgcolor", "")) or outer.background
+    colour = looks[0].colour or said_colour(written) or outer.colour
+    background = looks[0].background or said_colour(attributes.get("bgcolor", "")) or outer.background
     return _Element(
         name,
         outer.kind or _kind(name, marks),
         outer.hidden
-        or are_alike(colour, background)
+        or (colour != UNKNOWN and are_alike(colour, background))
         or any(look.hidden for look in looks)
         or _is_off(name, attributes),
         outer.struck or name in _STRUCK or any(look.struck for look in looks),
         outer.reordered or name == "bdo" or any(look.reordered for look in looks),
         outer.silent or name in _NO_TEXT,
+        outer.unsure
+        or any(look.unsure for look in looks)
+        or _may_be_alike(colour, background)
+        or (background != WHITE and any(look.colour for look in from_sheet)),
         colour,
         background,
     )
+
+
+def _may_be_alike(colour: Colour, background: Colour) -> bool:
+    """Whether a colour is not known and may be the one behind it; the pale and the dark ones are known."""
+    if UNKNOWN not in (colour, background):
+        return False
+    return not (background == WHITE or (colour == BLACK and background == UNKNOWN))
 
 
 def _sheet_looks(sheet: Sheet, name: str, attributes: dict[str, str]) -> tuple[Look, ...]:
@@ -258,7 +304,7 @@ def read_html(source: str) -> HtmlText:
             break
         position = after
     page.break_block()
-    return HtmlText(tuple(page.lines), tuple(sorted(page.doubts)))
+    return HtmlText(tuple(page.lines), tuple(sorted(page.doubts)), page.unsure or page.sheet.unsure)
 
 
 def _read_markup(source: str, start: int, page: _Page) -> int | None:
@@ -278,16 +324,25 @@ def _read_markup(source: str, start: int, page: _Page) -> int | None:
     if tag.group(1):
         page.close(name)
         return rest.end()
+    return _read_start(source, name, rest, page)
+
+
+def _read_start(source: str, name: str, rest: re.Match[str], page: _Page) -> int | None:
+    """Read a start tag, and the content that is no markup; return where they end."""
+    if _QUOTE.search(_ATTRIBUTE.sub("", rest.group())):
+        page.unsure = True  # where such a tag ends, programs do not agree
     page.open(name, _attributes(rest.group()))
-    if name in _RAW_TEXT and not rest.group().endswith("/>"):
-        end = _raw_text_end(source, name, rest.end())
-        if name in _UNSURE_RAW_TEXT:
-            page.doubt_unsure(source[rest.end() : end])
-        return end
-    return rest.end()
+    if name not in _RAW_TEXT or rest.group().endswith("/>"):
+        return rest.end()
+    end = _raw_text_end(source, name, rest.end())
+    if name in _UNSURE_RAW_TEXT:
+        page.doubt_unsure(source[rest.end() : end])
+    return end
 
 
 def _read_comment(source: str, start: int, page: _Page) -> int | None:
+    if source.startswith((">", "->"), start):
+        return source.index(">", start) + 1  # an empty comment to browsers: what follows is shown
     end = _after(source, "-->", start)
     if end is not None and source.startswith("[if", start):
         page.doubt_unsure(_without_tags(source[start : end - 3]))

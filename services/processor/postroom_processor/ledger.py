@@ -16,6 +16,7 @@ from postroom.store.schema import (
     approvers,
     former_tokens,
     help_mails,
+    late_notices,
     mails,
     sends,
     windows,
@@ -24,6 +25,7 @@ from postroom_processor import asking_back
 from postroom_processor.decide import TokenRecord
 from postroom_processor.follow_up import Handled
 from postroom_processor.help_budget import Helped
+from postroom_processor.late_notice import Told
 from postroom_processor.lifecycle import Seat, Terms, Vote
 from postroom_processor.limits import Window
 from postroom_processor.requests import plan_of, token_content
@@ -43,13 +45,15 @@ def token_records(
     wanted = sorted(set(refs))
     if not wanted:
         return {}
-    questions = asking_back.questions(connection, wanted)
-    wanted = sorted({*wanted, *(row.asked_ref for row in questions)})
+    asked = asking_back.questions(connection, wanted)
+    wanted = sorted({*wanted, *(row.asked_ref for row in asked)})
     rows = connection.execute(_of_tokens(approvers, wanted, lock=lock)).all()
     # Read once the requests are locked: what somebody changed in the meantime is here and not there. These
     # decide nothing, so they are not locked: two batches that lock twice could wait for each other.
     left = sorted(set(wanted) - {row.token_ref for row in rows})
     former = connection.execute(_of_tokens(former_tokens, left, lock=False)).all()
+    # Once more, or an answer that came while this waited for the lock would not be seen.
+    questions = asking_back.questions(connection, wanted) if asked else ()
     ids = sorted({row.approval_id for row in rows})
     seats, votes = seats_of(connection, ids), votes_of(connection, ids)
     current = {
@@ -177,6 +181,21 @@ def save_help(connection: Connection, approval_id: str, approver: str, now: date
     """Record that a help mail about this request goes to this approver today (UTC); False if one went."""
     row = {"approval_id": approval_id, "address": approver, "day": now.date().isoformat()}
     return bool(insert_new(connection, help_mails, [row], key="address"))
+
+
+def told_late(connection: Connection, approval_id: str, address: str, now: datetime) -> Told:
+    """How often this person was told that a reply changed nothing."""
+    counts = select(
+        func.count().filter(late_notices.c.approval_id == approval_id),
+        func.count().filter(late_notices.c.day == now.date().isoformat()),
+    ).where(late_notices.c.address == address)
+    return Told(*connection.execute(counts).one())
+
+
+def save_late(connection: Connection, approval_id: str, address: str, now: datetime) -> bool:
+    """Record that this person is told of a late reply to this request; False if it was done before."""
+    row = {"approval_id": approval_id, "address": address, "day": now.date().isoformat()}
+    return bool(insert_new(connection, late_notices, [row], key="address"))
 
 
 def _record(row: Row[Any], seats: tuple[Seat, ...], votes: tuple[Vote, ...]) -> TokenRecord:

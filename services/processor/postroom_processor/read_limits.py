@@ -18,6 +18,7 @@ DEPTH = 30
 ATTACHED_MAILS = 100
 COPIED_BYTES = 100_000_000
 LINE_BYTES = 1_000_000
+ENCODED_WORDS = 4_000
 TEXT_CHARS = 300_000
 
 
@@ -34,6 +35,7 @@ class Limits:
         attached_mails: Number of attached mails, side by side or one in the other.
         copied_bytes: Attached mails times size of the mail: the parser copies each for all around it.
         line_bytes: Length of the longest line.
+        encoded_words: Starts of encoded words; the parser takes time by the square of their number.
         text_chars: Characters kept of all text parts together, and of all HTML parts together.
     """
 
@@ -45,6 +47,7 @@ class Limits:
     attached_mails: int = ATTACHED_MAILS
     copied_bytes: int = COPIED_BYTES
     line_bytes: int = LINE_BYTES
+    encoded_words: int = ENCODED_WORDS
     text_chars: int = TEXT_CHARS
 
 
@@ -61,6 +64,7 @@ REASONS = {
     "attached-mails": "there are too many attached mails",
     "copied-bytes": "the attached mails are too large together",
     "line-bytes": "a line is too long",
+    "encoded-words": "there are too many encoded words",
     "text-chars": "the text is too long",
 }
 """What each limit is called, and what reaching it means, for people."""
@@ -98,6 +102,10 @@ def _line_is_too_long(raw: bytes, limits: Limits) -> bool:
             return True
         start = end + 1
     return False
+
+
+def _has_too_many_encoded_words(raw: bytes, limits: Limits) -> bool:
+    return raw.count(b"=?") > limits.encoded_words
 
 
 def _has_too_many_parts(raw: bytes, limits: Limits) -> bool:
@@ -174,6 +182,7 @@ def _inner_headers(raw: bytes) -> Iterator[int]:
 # The counts come first: they bound how often the later scans look ahead.
 _SCANS: tuple[tuple[str, Callable[[bytes, Limits], bool]], ...] = (
     ("line-bytes", _line_is_too_long),
+    ("encoded-words", _has_too_many_encoded_words),
     ("parts", _has_too_many_parts),
     ("attached-mails", _has_too_many_mails),
     ("copied-bytes", _copies_too_much),

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,9 @@ from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import asking_back, campaign, ledger, waiting
+from postroom_processor import asking_back, campaign, late_notice, ledger, waiting
 from postroom_processor.confirmation import question
-from postroom_processor.decide import Facts, TokenRecord, decide
+from postroom_processor.decide import Facts, OutcomeKind, TokenRecord, decide
 from postroom_processor.examine import Examined, examine, examine_whole, first_look
 from postroom_processor.follow_up import (
     Handled,
@@ -32,6 +32,7 @@ from postroom_processor.follow_up import (
     event_of,
     first_reply,
     help_mail,
+    late_mail,
     tidy_commands,
 )
 from postroom_processor.help_budget import refusal
@@ -163,7 +164,7 @@ class ReceivedMail:
         lines = _lines(connection, new, records, windows, waits, now)
         sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
         decided = _decide_all(list(new.values()), records, windows, lines, sent, self._keys, now)
-        handled = _allot_help(connection, decided, now)
+        handled = [_allotted(connection, each, now) for each in decided]
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         joined = join(connection, handled, now)
@@ -198,28 +199,20 @@ class ReceivedMail:
         if not ledger.save_votes(connection, final, now):
             raise Transient("another processor has just decided one of these requests")
         asking_back.save_answers(connection, final)
-        questions = self._ask_back(connection, final, now)
-        return [*self._help(final, now), *questions, *tidy_commands(final, now)]
+        return [*self._answers(final, now), *tidy_commands(final, now)]
 
-    def _ask_back(
-        self, connection: Connection, handled: Sequence[Handled], now: datetime
-    ) -> list[Envelope[Any]]:
-        weak = [each for each in handled if each.outcome.kind == "pending_confirmation"]
-        return [
-            confirm_mail(each, record, asked, self._keys, now)
-            for each in weak
-            if (record := each.outcome.record) is not None
-            if asking_back.may_ask(
-                connection, asked := question(record.claim, first_reply(each, record, now))
-            )
-        ]
-
-    def _help(self, handled: Sequence[Handled], now: datetime) -> list[Envelope[Any]]:
-        return [
-            help_mail(each, record, self._keys, now)
-            for each in handled
-            if each.is_helped and (record := each.outcome.record) is not None
-        ]
+    def _answers(self, handled: Sequence[Handled], now: datetime) -> Iterator[Envelope[Any]]:
+        """The mails that answer replies."""
+        for each in handled:
+            record = each.outcome.record
+            if record is None:
+                continue
+            if each.is_helped:
+                yield help_mail(each, record, self._keys, now)
+            if each.question is not None:
+                yield confirm_mail(each, record, each.question, self._keys, now)
+            if each.told is not None:
+                yield late_mail(each, record, each.told, now)
 
 
 def _is_back(delivery: Delivery) -> bool:
@@ -242,22 +235,50 @@ def _lines(
     return waiting.lines_of(connection, batch, windows, approvers, waits, now)
 
 
-def _allot_help(connection: Connection, handled: Sequence[Handled], now: datetime) -> list[Handled]:
-    """The mails with whether a help mail answers them, and of an unclear one that gets none the reason."""
-    allotted = []
-    for each in handled:
-        record = each.outcome.record
-        if each.outcome.kind != "unclear" or record is None:
-            allotted.append(each)
-            continue
-        person = (record.claim.approval_id, record.claim.approver)
-        why_not = refusal(each.examined.mail, ledger.helped(connection, *person, now))
-        if why_not is None and not ledger.save_help(connection, *person, now):
-            why_not = "one went just now"
-        reason = f"{each.outcome.reason}; no help mail: {why_not}" if why_not else each.outcome.reason
-        outcome = replace(each.outcome, reason=reason)
-        allotted.append(replace(each, outcome=outcome, is_helped=why_not is None))
-    return allotted
+def _allotted(connection: Connection, handled: Handled, now: datetime) -> Handled:
+    """The mail with what answers it, and with the reason where nothing does: each has its budget."""
+    record, allot = handled.outcome.record, _ALLOTMENTS.get(handled.outcome.kind)
+    return handled if record is None or allot is None else allot(connection, handled, record, now)
+
+
+def _allot_help(connection: Connection, handled: Handled, record: TokenRecord, now: datetime) -> Handled:
+    person = (record.claim.approval_id, record.claim.approver)
+    why_not = refusal(handled.examined.mail, ledger.helped(connection, *person, now))
+    if why_not is None and not ledger.save_help(connection, *person, now):
+        why_not = "one went just now"
+    if why_not is None:
+        return replace(handled, is_helped=True)
+    return _unanswered(handled, f"no help mail: {why_not}")
+
+
+def _allot_question(connection: Connection, handled: Handled, record: TokenRecord, now: datetime) -> Handled:
+    """A weak reply about which nobody is asked waits for nothing, and is no change of the request."""
+    asked = question(record.claim, first_reply(handled, record, now))
+    if asking_back.may_ask(connection, asked):
+        return replace(handled, question=asked)
+    return _unanswered(handled, "whether a reply was theirs was asked today already", "held")
+
+
+def _allot_notice(connection: Connection, handled: Handled, record: TokenRecord, now: datetime) -> Handled:
+    told = late_notice.addressee(handled.examined, record)
+    person = (record.claim.approval_id, told)
+    why_not = late_notice.refusal(handled.examined, record, ledger.told_late(connection, *person, now))
+    if why_not is None and ledger.save_late(connection, *person, now):
+        return replace(handled, told=told)
+    return handled
+
+
+def _unanswered(handled: Handled, why: str, kind: OutcomeKind | None = None) -> Handled:
+    outcome = handled.outcome
+    changed = replace(outcome, kind=kind or outcome.kind, reason=f"{outcome.reason}; {why}")
+    return replace(handled, outcome=changed)
+
+
+_ALLOTMENTS: Mapping[OutcomeKind, Callable[[Connection, Handled, TokenRecord, datetime], Handled]] = {
+    "unclear": _allot_help,
+    "pending_confirmation": _allot_question,
+    "ignored": _allot_notice,
+}
 
 
 def _decide_all(

@@ -270,6 +270,9 @@ _OUTSIDE = (
     r"|externe[rn]? (?:e-?mail|absender)|außerhalb|from outside|don't often get)"
 )
 
+# What is taken of a drawn line is not given back, or a long one takes time by the square of its length.
+_DRAWN = r"\W{0,6}?[-_=*]{2,}+\s*+"
+
 QUOTED = _rule(
     "quoting-mark",
     "quote",
@@ -282,21 +285,21 @@ LINE_RULES: tuple[LineRule, ...] = (
         "original-message",
         "original",
         "Outlook's line above the mail that is answered",
-        rf"\W*[-_=*]{{2,}}\s*{_ORIGINAL}\s*[-_=*]{{2,}}",
+        rf"{_DRAWN}{_ORIGINAL}\s*+[-_=*]{{2,}}",
         rest_too=True,
     ),
     _rule(
         "original-message-chinese",
         "original",
         "Outlook's line above the mail that is answered, in Chinese programs",
-        r"\W*-+\s*(?:原始邮件|原始郵件|原邮件|original)\s*-+",
+        rf"{_DRAWN}(?:原始邮件|原始郵件|原邮件|original)\s*+-",
         rest_too=True,
     ),
     _rule(
         "forwarded-message",
         "forward",
         "the line above a forwarded mail",
-        rf"\W*[-_=*]{{2,}}\s*{_FORWARDED}\s*[-_=*]{{0,}}",
+        rf"{_DRAWN}{_FORWARDED}",
         rest_too=True,
     ),
     _rule(
@@ -471,4 +474,4 @@ _LABELS: dict[str, tuple[str, ...]] = {
 LABEL_KINDS = {label: kind for kind, labels in _LABELS.items() for label in labels}
 LABEL = re.compile(r"[\s*_>]{0,12}([^\W\d_][\w ]{0,18}?)\s?\*?\s?[:：]")
 # A line of nothing but dashes; it belongs to what is cut below it.
-DASHES = re.compile(r"\s*(?:[-=–—]\s?){5,}\s*$")
+DASHES = re.compile(r"\s*+(?:[-=–—]\s?+){5,}+\s*+$")

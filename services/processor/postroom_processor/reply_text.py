@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from postroom_processor.html_text import MarkedLine, read_html
+from postroom_processor.letters import signs
 from postroom_processor.mail import Mail
 from postroom_processor.read_limits import REASONS
 from postroom_processor.reply_marks import (
@@ -73,6 +74,7 @@ class OwnText:
         cut: What was left out, in the order of the mail.
         doubts: Codes of what makes the reading unsafe; with any of them nothing is decided.
         notes: What every line of the mail's text was taken for, in order.
+        twin: The same of the HTML part, where the text part was read and there is one.
     """
 
     text: str
@@ -80,6 +82,7 @@ class OwnText:
     cut: tuple[Cut, ...]
     doubts: tuple[str, ...]
     notes: tuple[LineNote, ...] = ()
+    twin: OwnText | None = None
 
 
 # Kinds after which the rest of a mail is not the author's reply.
@@ -119,6 +122,8 @@ _UNDECIDABLE = {
     "unreadable-structure": "unreadable-structure",
     "repeated-field": "ambiguous-structure",
 }
+# Beside letters and pictures: what turns a word into a question or into its contrary.
+_COMPARED = frozenset("?？؟≠¬")
 _NOT_COMPARED = re.compile(r"<?https?://\S+|\[(?:image|cid|bild|imagen?)\b[^\]]*\]|<mailto:[^>]*>", re.I)
 
 
@@ -139,9 +144,16 @@ class _Cutter:
         index = 0
         while index < len(self.lines):
             index += self._step(index)
-            if index >= _MAX_LINES and not self.tail:
-                self.doubts.append("text-too-long")
+            if index >= _MAX_LINES:
+                self._end(index)
                 return
+
+    def _end(self, index: int) -> None:
+        """Look at no line from ``index`` on: only history may be this long."""
+        if self.tail != "quote":
+            self.doubts.append("text-too-long")
+        if self.tail:
+            self._drop(index, len(self.lines) - index, self.tail, _REST)
 
     def _step(self, index: int) -> int:
         """Sort the line at ``index`` and return how many lines that took."""
@@ -224,7 +236,8 @@ def own_text(mail: Mail) -> OwnText:
     text, html = mail.text, mail.html
     if text is None or not text.strip(_BLANK_MARKS + "\r\n"):
         page = read_html(html or "")
-        own = _cut(page.lines, [*problems, *page.doubts])
+        unsure = ["unsure-visibility"] if page.unsure and not page.doubts else []
+        own = _cut(page.lines, [*problems, *page.doubts, *unsure])
     else:
         own = cut_plain_text(text, problems)
         if html is not None:
@@ -249,6 +262,8 @@ def _cut(
 ) -> OwnText:
     cutter = _Cutter(lines, rules, doubts=list(doubts))
     cutter.run()
+    if _is_written_below_a_mark(lines):
+        cutter.doubts.append("text-below-history")
     own = _trimmed([note.text for note in cutter.notes if note.kind in _KEPT])
     if any("\ufffd" in line for line in own):
         cutter.doubts.append("unreadable-characters")
@@ -263,7 +278,7 @@ def _compared(own: OwnText, html: str) -> OwnText:
     doubts = list(own.doubts) + list(shown.doubts)
     if _comparable(own.text) != _comparable(shown.text):
         doubts.append("parts-disagree")
-    return replace(own, doubts=tuple(dict.fromkeys(doubts)))
+    return replace(own, doubts=tuple(dict.fromkeys(doubts)), twin=shown)
 
 
 def _doubted(own: OwnText, doubt: str) -> OwnText:
@@ -272,7 +287,10 @@ def _doubted(own: OwnText, doubt: str) -> OwnText:
 
 def _comparable(text: str) -> str:
     plain = _NOT_COMPARED.sub("", text)
-    return "".join(char for char in plain if char.isalnum()).casefold()
+    pictures = signs(plain)
+    return "".join(
+        char for char in plain if char.isalnum() or char in _COMPARED or char in pictures
+    ).casefold()
 
 
 def _trimmed(lines: Sequence[str]) -> list[str]:
@@ -282,6 +300,25 @@ def _trimmed(lines: Sequence[str]) -> list[str]:
     while kept and not kept[-1]:
         kept.pop()
     return kept
+
+
+def _is_written_below_a_mark(lines: Sequence[MarkedLine]) -> bool:
+    """Whether the markup says that history begins, and no line that begins one follows."""
+    for line in lines:
+        if line.kind == "history" and line.text.strip(_BLANK_MARKS):
+            return not (
+                _label_kind(line.text)
+                or _is_quoted(MarkedLine(line.text))
+                or DASHES.match(line.text[:80])
+                or _is_attribution(line.text.strip(_BLANK_MARKS + "*_")[:_MAX_ATTRIBUTION_CHARS], starts=True)
+                or _rest_begins(line.text)
+            )
+    return False
+
+
+def _rest_begins(text: str) -> bool:
+    rule = _rule_for(text, LINE_RULES, has_own=True)
+    return rule is not None and rule.rest_too
 
 
 def _grouped(notes: Sequence[LineNote]) -> tuple[Cut, ...]:
@@ -308,14 +345,14 @@ def _rule_for(text: str, rules: Sequence[LineRule], *, has_own: bool) -> LineRul
 
 
 def _is_quoted(line: MarkedLine) -> bool:
-    return line.kind == "quote" or QUOTED.pattern.match(line.text[:80]) is not None
+    return line.kind in ("quote", "history") or QUOTED.pattern.match(line.text[:80]) is not None
 
 
 def _quoted_after(lines: Sequence[MarkedLine], index: int) -> bool:
     """Whether the next line with anything on it is quoted."""
-    for line in lines[index:]:
-        if line.text.strip(_BLANK_MARKS):
-            return _is_quoted(line)
+    for place in range(index, len(lines)):
+        if lines[place].text.strip(_BLANK_MARKS):
+            return _is_quoted(lines[place])
     return False
 
 

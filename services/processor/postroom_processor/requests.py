@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from postroom.account import Account, matches
-from postroom.addresses import same_address
+from postroom.addresses import fold_case, same_address, same_person
 from postroom.messages import ApprovalMail, ApprovalRequest, AtLeast, MailSend, PlainMail
 from postroom.proof_level import is_below
 from postroom.reply_token import TokenClaim, TokenKeys, make_token, token_ref
@@ -101,7 +101,7 @@ def refuse_person(person: str, account: Account) -> str | None:
     """Why this person may not be asked through the account, or None."""
     if account.approvers and matches(account.approvers, person) is None:
         return f"{person} is not known: the account {account.name!r} lists who may be asked"
-    if any(same_address(person, own) for own in (account.address, account.reply_address)):
+    if any(same_person(person, own) for own in (account.address, account.reply_address)):
         return f"{person} is the account's own address: nobody would answer"
     return None
 
@@ -117,7 +117,7 @@ def refuse_delegate(
         return Refusal("approver", f"{approver} is not asked in this request")
     if any(same_address(each, approver) for each in voted):
         return Refusal("approver", f"the vote of {approver} is in already")
-    if any(same_address(seat.address, to) for seat in seats):
+    if any(same_person(seat.address, to) for seat in seats):
         return Refusal("to", f"{to} is asked in this request already")
     reason = refuse_person(to, account)
     return Refusal("to", reason) if reason else None
@@ -170,12 +170,12 @@ def content_hash(request: ApprovalRequest) -> str:
     same. What a request does not say leaves the hash as it was before there was anything to say.
     """
     content = request.model_dump(mode="json", include={"account", "subject", "body", "choices", "requester"})
-    people = sorted(approver.casefold() for approver in request.approvers)
+    people = sorted(fold_case(approver) for approver in request.approvers)
     terms = {
         "rule": rule_of(request) if request.rule != "any" else None,
         "comment_required": sorted(choice.casefold() for choice in request.comment_required),
-        "delegates": sorted([one.casefold(), to.casefold()] for one, to in request.delegates.items()),
-        "escalate": sorted(each.casefold() for each in request.escalate.to) if request.escalate else None,
+        "delegates": sorted([fold_case(one), fold_case(to)] for one, to in request.delegates.items()),
+        "escalate": sorted(fold_case(each) for each in request.escalate.to) if request.escalate else None,
         "proof": request.proof,
     }
     said = {name: value for name, value in terms.items() if value}

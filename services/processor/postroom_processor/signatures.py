@@ -7,7 +7,8 @@ suffixes to tell it from `mine.github.io` signing for all of `github.io`; here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,7 +47,7 @@ class Signatures:
 
         Else somebody could take a signed mail of the approver's about something else and put the token on it.
         """
-        return any(each.result == "pass" and _covers(each, carriers, fields) for each in self.found)
+        return any(each.result == "pass" and covers(each.covered, carriers, fields) for each in self.found)
 
     @property
     def summary(self) -> str:
@@ -62,8 +63,40 @@ def speaks_for(signing_domain: str, from_domain: str) -> bool:
     return "." in signer and (signer == sender or sender.endswith(f".{signer}"))
 
 
-def _covers(signature: Signature, carriers: frozenset[str], fields: Mapping[str, tuple[bytes, ...]]) -> bool:
-    """Every occurrence of the field must be signed: signing counts from the bottom, additions come on top."""
-    return BODY in carriers or any(
-        0 < len(fields.get(name, ())) <= signature.covered.get(name, 0) for name in carriers
+def claimed_coverage(values: Iterable[bytes], from_domain: str) -> tuple[Mapping[str, int] | None, ...]:
+    """How many of each field the signatures say they cover that a server may have taken for the domain's.
+
+    Nothing is verified: `values` are the fields DKIM-Signature as they stand. One that covers only the
+    beginning of the text (`l=`) is None. Counted is every signer that shares the last two labels
+    with the domain: more than DMARC aligns, never less.
+    """
+    family = from_domain.lower().split(".")[-2:]
+    tags = (_tags(value) for value in values)
+    return tuple(
+        None if "l" in each else covered_fields(each.get("h", ""))
+        for each in tags
+        if each.get("d", "").lower().rstrip(".").split(".")[-2:] == family
     )
+
+
+def covered_fields(names: str) -> Mapping[str, int]:
+    """How many of each field a signature's `h=` names, in lower case."""
+    return Counter(name.strip().lower() for name in names.split(":"))
+
+
+def covers(
+    covered: Mapping[str, int] | None, carriers: frozenset[str], fields: Mapping[str, tuple[bytes, ...]]
+) -> bool:
+    """Whether a signature covers a place where the token stands; the text it covers always.
+
+    Every occurrence of the field must be signed: signing counts from the bottom, additions come on top. None
+    covers nothing.
+    """
+    if covered is None:
+        return False
+    return BODY in carriers or any(0 < len(fields.get(name, ())) <= covered.get(name, 0) for name in carriers)
+
+
+def _tags(value: bytes) -> dict[str, str]:
+    pairs = (each.partition("=") for each in value.decode("latin-1").split(";"))
+    return {"".join(name.split()): "".join(text.split()) for name, _, text in pairs}

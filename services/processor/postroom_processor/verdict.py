@@ -174,9 +174,10 @@ def _name(rule: Callable[..., object]) -> str:
 def stopping_words(text: str) -> tuple[tuple[str, str], ...]:
     """The words in a text that may stop a decision, each with the code of its list, in order of the lists.
 
-    Whether one does depends on where it stands; this is for people who want to know why.
+    Whether one does depends on where it stands; this is for people who want to know why. A text is looked at
+    as far as one that decides may go.
     """
-    folded = _without_harmless(fold(text))
+    folded = _without_harmless(fold(text[:_MAX_CHARS]))
     found = (
         (code, " ".join(match.group().split()))
         for code, pattern in (*_STOPPERS, ("dissent", _DISSENT))
@@ -545,7 +546,16 @@ def _jokes(reading: _Reading, own: OwnText) -> bool:
     if any(sign not in allowed for sign in signs(reading.sentence)):
         return True
     opposite = doubts.FRIENDLY_SIGNS if reading.refuses else doubts.UNFRIENDLY_SIGNS
-    return bool(opposite.intersection(reading.rest)) or _JOKING.search(reading.sentence) is not None
+    if opposite.intersection(reading.rest) or _JOKING.search(reading.sentence):
+        return True
+    return any(_is_a_grin(line.strip(), allowed) for line in reading.rest.split("\n"))
+
+
+def _is_a_grin(line: str, allowed: frozenset[str]) -> bool:
+    """Whether a line is nothing but a smiley or a picture that puts in doubt what stands above it."""
+    if _LETTER.search(line) is None and any(sign not in allowed for sign in signs(line)):
+        return True
+    return _JOKING.fullmatch(line) is not None
 
 
 def _unread_script(reading: _Reading, own: OwnText) -> bool:
@@ -553,9 +563,17 @@ def _unread_script(reading: _Reading, own: OwnText) -> bool:
 
 
 def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
-    """Whether a line that was taken for a signature takes something back."""
+    """Whether a line that was taken for a signature takes something back, be it in the HTML part alone."""
+    return any(_signature_stops(reading, each) for each in (own, own.twin) if each)
+
+
+def _signature_stops(reading: _Reading, own: OwnText) -> bool:
+    if _stops_above(own):
+        return True
     for cut in own.cut:
         folded = fold(cut.text)
+        if cut.kind in _TAKING_BACK and not reading.refuses and _takes_back(folded, reading):
+            return True
         if cut.kind == "banner" and any(pattern.search(folded) for _, pattern in _STOPPERS):
             return True
         if cut.kind not in SIGNATURE_KINDS:
@@ -567,6 +585,43 @@ def _goes_on_in_signature(reading: _Reading, own: OwnText) -> bool:
     return False
 
 
+def _goes_on_below_history(reading: _Reading, own: OwnText) -> bool:
+    """Whether the last line of a history whose lines are not marked is a short refusal: somebody's own."""
+    if reading.refuses:
+        return False
+    last = next((note for note in reversed(own.notes) if note.text.strip()), None)
+    if last is None or (last.kind, last.rule) not in _UNMARKED:
+        return False
+    line = _without_harmless(fold(last.text[:_MAX_CHARS])).strip(" \t*_")
+    if _size(line) > _LAST_LINE_WORDS:
+        return False
+    starts = (_RETRACTION, _DISSENT, _NEGATION, reading.others, _LEADING_STOPPER)
+    return any(pattern.match(line) for pattern in starts)
+
+
+def _stops_above(own: OwnText) -> bool:
+    """Whether a signature above the first line of the reply, or a warning below it, has a stopping word."""
+    first = next((number for number, note in enumerate(own.notes) if note.kind == "own"), 0)
+    doubtful = "\n".join(
+        note.text
+        for number, note in enumerate(own.notes)
+        if (note.kind == "signature" and number < first) or (note.kind == "warning" and number > first)
+    )
+    folded = _without_harmless(fold(doubtful))
+    return any(pattern.search(folded) for _, pattern in _STOPPERS)
+
+
+def _takes_back(folded: str, reading: _Reading) -> bool:
+    return _DISSENT.search(folded) is not None or any(
+        _NEGATION.search(folded[max(0, match.start() - 30) : match.start()])
+        for match in reading.same.finditer(folded)
+    )
+
+
+_UNMARKED = frozenset({("quote", "rest"), ("history", "markup")})
+_LAST_LINE_WORDS = 6
+_TAKING_BACK = frozenset({"signature", "closing", "warning"})
+_LETTER = re.compile(r"\w")
 _CONFIRMATION = _one_of((*words.CONFIRMATIONS, *words.TAIL_WORDS, *doubts.HARMLESS))
 _BETWEEN_CONFIRMATIONS = " \t,;:.!-–—()*_'\"，；：。！、" + "".join(doubts.FRIENDLY_SIGNS) + "\ufe0f"
 _NAME = re.compile(r"(?:[^\W\d_a-z][\w.'-]*[,.]?(?:\s+|$)){1,3}")
@@ -612,5 +667,6 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("condition", _starts_with_a_stopper),
     ("addition", _adds_a_doubt),
     ("text-in-signature", _goes_on_in_signature),
+    ("text-below-history", _goes_on_below_history),
 )
 RULES = Rules(_OBSTACLES, _CHECKS)

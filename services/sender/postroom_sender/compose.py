@@ -141,7 +141,8 @@ def _letter(
 
 
 def _title(content: ApprovalMail | HelpMail | ConfirmMail) -> str:
-    return _TITLES[content.kind].format(content.subject)
+    title = _TITLES[content.kind].format(content.subject)
+    return f"Reminder: {title}" if isinstance(content, ApprovalMail) and content.reminder else title
 
 
 def _head(

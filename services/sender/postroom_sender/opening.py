@@ -4,31 +4,28 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 from postroom.account import Account
 from postroom.account_servers import Smtp
-from postroom.credentials import AccessToken, Credential, Credentials, Password
+from postroom.credentials import AccessToken, Credential, Credentials, Password, without
 from postroom.errors import Misconfigured, PostroomError, Transient
+from postroom.names import NAMES, Address, Names
+from postroom.trust import TRUST
 from postroom_sender.dialogue import Dialogue, Lost, explained
 from postroom_sender.outcome import Outcome, Reply, Stage, judge
 from postroom_sender.sign_in import Kind, Login, SignedIn, choose
-from postroom_sender.tls import tls_context
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
-SHORTEST_HIDDEN_CHARS = 4
-"""A shorter secret would be found in ordinary words."""
-Address = tuple[socket.AddressFamily, Any]
 
 
 @dataclass(frozen=True)
 class Timeouts:
     """How long is waited for what (seconds). RFC 5321 section 4.5.3.2 wants ten minutes for the dot.
 
-    `connect_s` is for all addresses of a name together.
+    `connect_s` is for looking up a name, and again for all its addresses together.
     """
 
     connect_s: float = 10.0
@@ -62,14 +59,17 @@ class Opening:
         Transient: the server is not reachable or broke off (Lost, Unavailable).
     """
 
-    def __init__(self, account: Account, timeouts: Timeouts, credentials: Credentials) -> None:
+    def __init__(
+        self, account: Account, timeouts: Timeouts, credentials: Credentials, names: Names = NAMES
+    ) -> None:
         assert account.smtp is not None, "the account does not send"
         self.account = account
         self.timeouts = timeouts
         self.extensions: Mapping[str, str] = {}
         self._smtp: Smtp = account.smtp
         self._credentials = credentials
-        self._addresses: tuple[Address, ...] = ()
+        self._names = names
+        self._addresses: Sequence[Address] = ()
         self._dialogue: Dialogue | None = None
         self._token_was_refused = False
 
@@ -99,14 +99,14 @@ class Opening:
         """Look the host's name up; the addresses found."""
         host, port = self._smtp.host, self._smtp.port
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            self._addresses = self._names.addresses(host, port, self.timeouts.connect_s)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise Unavailable("unreachable", f"the name {host} cannot be looked up now") from error
+                why = explained(error)
+                raise Unavailable("unreachable", f"the name {host} cannot be looked up now: {why}") from error
             raise Misconfigured("unknown_host", f"there is no host {host}: {explained(error)}") from error
         except UnicodeError as error:
             raise Misconfigured("unknown_host", f"{host} is no name of a host") from error
-        self._addresses = tuple((family, address) for family, _, _, _, address in found)
         return ", ".join(str(address[0]) for _, address in self._addresses)
 
     def connect(self) -> str:
@@ -125,7 +125,7 @@ class Opening:
             return ""
         if self._smtp.security == "starttls":
             self._ask_for_tls()
-        context = tls_context(self.account.ca_file, verify=self.account.verify_certificate)
+        context = TRUST.context(self.account)
         with _tls_errors(self._smtp):
             self.dialogue.start_tls(context, self._smtp.host, self.timeouts.connect_s)
         if self._smtp.security == "tls":
@@ -209,7 +209,7 @@ class Opening:
             Login(credential.user, secret, self._smtp.host, self._smtp.port),
         )
         if not 200 <= signed_in.reply.code < 300:
-            self._not_let_in(credential, _judged(stage, _without(secret, signed_in)))
+            self._not_let_in(credential, _judged(stage, _hidden(secret, signed_in)))
         return f"{mechanism.name} as {credential.user}"
 
     def _credential(self) -> Credential | None:
@@ -245,13 +245,10 @@ def _told_apart(credential: Credential) -> tuple[Stage, Kind, str]:
     return "token", "token", credential.token
 
 
-def _without(secret: str, signed_in: SignedIn) -> SignedIn:
-    """The refusal; a server that repeats the secret does not get it into our sentences."""
-    if len(secret) < SHORTEST_HIDDEN_CHARS:
-        return signed_in
+def _hidden(secret: str, signed_in: SignedIn) -> SignedIn:
     reply = signed_in.reply
-    hidden = Reply(reply.code, reply.enhanced, reply.text.replace(secret, "…"))
-    return SignedIn(hidden, signed_in.status.replace(secret, "…"))
+    hidden = Reply(reply.code, reply.enhanced, without(secret, reply.text))
+    return SignedIn(hidden, without(secret, signed_in.status))
 
 
 def _judged(stage: Stage, signed_in: SignedIn) -> Outcome:

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import hmac
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from postroom import sasl
 from postroom.errors import Misconfigured
 from postroom_sender.outcome import Reply
 
@@ -17,7 +17,6 @@ Kind = Literal["password", "token"]
 
 # RFC 4954 section 4: an initial response that would make a line longer than RFC 5321 allows has its own line.
 _MAX_COMMAND_CHARS = 510
-_STATUS = re.compile(rb'"status"\s*:\s*"([\w .:-]{1,64})"')
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,7 @@ def choose(auth: str, takes: Kind, offered: frozenset[str]) -> Mechanism:
 
 
 def _plain(ask: Ask, login: Login) -> SignedIn:
-    """RFC 4616."""
-    return SignedIn(_initial(ask, "PLAIN", f"\0{login.user}\0{login.secret}"))
+    return SignedIn(_initial(ask, "PLAIN", sasl.plain(login.user, login.secret)))
 
 
 def _login(ask: Ask, login: Login) -> SignedIn:
@@ -74,7 +72,7 @@ def _login(ask: Ask, login: Login) -> SignedIn:
     for answer in (login.user, login.secret):
         if reply.code != 334:
             break
-        reply = ask(_base64(answer))
+        reply = ask(_base64(answer.encode()))
     return SignedIn(reply)
 
 
@@ -87,22 +85,17 @@ def _cram_md5(ask: Ask, login: Login) -> SignedIn:
     if challenge is None:
         return SignedIn(ask("*"))
     digest = hmac.new(login.secret.encode(), challenge, hashlib.md5).hexdigest()
-    return SignedIn(ask(_base64(f"{login.user} {digest}")))
+    return SignedIn(ask(_base64(f"{login.user} {digest}".encode())))
 
 
 def _xoauth2(ask: Ask, login: Login) -> SignedIn:
-    """The providers' own one (Google: "OAuth 2.0 Mechanism"; Microsoft: "SASL XOAUTH2")."""
-    reply = _initial(ask, "XOAUTH2", f"user={login.user}\1auth=Bearer {login.secret}\1\1")
-    # After the error the server waits for an empty line before it gives its verdict.
-    return _after_error(ask, reply, "")
+    reply = _initial(ask, "XOAUTH2", sasl.xoauth2(login.user, login.secret))
+    return _after_error(ask, reply, sasl.AFTER_ERROR["xoauth2"])
 
 
 def _oauthbearer(ask: Ask, login: Login) -> SignedIn:
-    """RFC 7628; the user is a saslname of RFC 5801 section 4."""
-    user = login.user.replace("=", "=3D").replace(",", "=2C")
-    message = f"n,a={user},\1host={login.host}\1port={login.port}\1auth=Bearer {login.secret}\1\1"
-    # Section 3.2.3: the client answers the error with a single %x01.
-    return _after_error(ask, _initial(ask, "OAUTHBEARER", message), _base64("\1"))
+    message = sasl.oauthbearer(login.user, login.secret, login.host, login.port)
+    return _after_error(ask, _initial(ask, "OAUTHBEARER", message), sasl.AFTER_ERROR["oauthbearer"])
 
 
 MECHANISMS = (
@@ -115,7 +108,7 @@ MECHANISMS = (
 """In the order of preference; two mechanisms for the same secret differ in nothing that matters under TLS."""
 
 
-def _initial(ask: Ask, name: str, message: str) -> Reply:
+def _initial(ask: Ask, name: str, message: bytes) -> Reply:
     response = _base64(message)
     command = f"AUTH {name} {response}"
     if len(command) <= _MAX_COMMAND_CHARS:
@@ -124,11 +117,11 @@ def _initial(ask: Ask, name: str, message: str) -> Reply:
     return ask(response) if reply.code == 334 else reply
 
 
-def _after_error(ask: Ask, reply: Reply, acknowledgement: str) -> SignedIn:
+def _after_error(ask: Ask, reply: Reply, acknowledgement: bytes) -> SignedIn:
     if reply.code != 334:
         return SignedIn(reply)
-    match = _STATUS.search(_decoded(reply.text) or b"")
-    return SignedIn(ask(acknowledgement), match.group(1).decode("ascii", "replace") if match else "error")
+    status = sasl.error_status(_decoded(reply.text) or b"")
+    return SignedIn(ask(_base64(acknowledgement)), status or "error")
 
 
 def _decoded(text: str) -> bytes | None:
@@ -138,8 +131,8 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+def _base64(message: bytes) -> str:
+    return base64.b64encode(message).decode()
 
 
 def _listed(offered: frozenset[str]) -> str:

@@ -33,6 +33,7 @@ from postroom.broker.verdict import (
     Verdict,
 )
 from postroom.errors import Misconfigured
+from postroom.stop import when_set
 
 __all__ = [
     "Ack",
@@ -48,7 +49,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-IDLE_S = 0.25
+IDLE_S = 1.0
 UNSETTLED_PAUSE_S = 5.0
 
 
@@ -144,6 +145,7 @@ class Consumer:
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
         self._waker.setblocking(False)
+        when_set(stop, self._wake_up)
         threads = [
             threading.Thread(target=self._work, name=f"{self._name} worker {number}", daemon=True)
             for number in range(self._workers)

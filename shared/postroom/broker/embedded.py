@@ -43,7 +43,6 @@ from postroom.broker.embedded_session import BEAT_S
 from postroom.broker.embedded_watch import Watch, watch
 
 SCHEME = "embedded"
-REAP_S = 1.0
 TAKE_LIMIT = 500
 PUT_LIMIT = 1_000
 
@@ -414,7 +413,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]
         self._settled: list[Place] = []
         self._seen = -1
         self._expiry: float | None = None
-        self._reap_at = self._beat_at = 0.0
+        self._beat_at = 0.0
 
     @property
     def file(self) -> BrokerFile:
@@ -513,7 +512,7 @@ class Transport(virtual.Transport):  # type: ignore[misc]
         if watched is None:
             raise errors.RecoverableConnectionError("connection already closed")
         poll.register(watched, select.POLLIN)
-        until = min(deadline, self._reap_at, self._beat_at)
+        until = min(deadline, watched.reap_at, self._beat_at)
         if self._expiry is not None:
             until = min(until, time.monotonic() + self._expiry - time.time())
         while (rest_s := until - time.monotonic()) > 0 and self.file.changes() == self._seen:
@@ -545,10 +544,8 @@ class Transport(virtual.Transport):  # type: ignore[misc]
             self.file.expire()
             self._expiry = self.file.next_expiry()
             self.look_again()
-        if now >= self._reap_at:
-            self._reap_at = now + REAP_S
-            if self.file.reap():
-                self.look_again()
+        if self._watch is not None and self._watch.may_reap() and self.file.reap():
+            self.look_again()
         if now >= self._beat_at:
             self._beat_at = now + BEAT_S
             self.file.beat()

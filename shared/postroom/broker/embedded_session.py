@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-BEAT_S = 3.0
+BEAT_S = 7.0
 LEASE_S = 30.0
 """A session that holds leases and has not given a sign of life for so long loses them."""
 

@@ -24,6 +24,7 @@ from postroom.broker.embedded_schema import open_database
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
+REAP_S = 1.0
 TROUBLE_PAUSE_S = 1.0
 
 
@@ -64,6 +65,20 @@ class Watch:
         """The descriptor to poll."""
         return self._reader.fileno()
 
+    @property
+    def reap_at(self) -> float:
+        """When this process looks next whether others are gone (monotonic seconds)."""
+        return self._watcher.reap_at
+
+    def may_reap(self) -> bool:
+        """Whether it is time for that, and this connection's turn: one does it for all of the process."""
+        with _LOCK:
+            now = time.monotonic()
+            is_due = now >= self._watcher.reap_at
+            if is_due:
+                self._watcher.reap_at = now + REAP_S
+        return is_due
+
     def seen(self) -> None:
         """Take note: readable again only after the next commit."""
         with suppress(BlockingIOError):
@@ -98,6 +113,7 @@ class _Watcher:
 
     def __init__(self, key: tuple[int, Path]) -> None:
         self._key = key
+        self.reap_at = 0.0
         self._watches: list[Watch] = []
         self._ended = False
         self._ear, self._place = _ear(key[1])

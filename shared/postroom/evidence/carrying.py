@@ -22,7 +22,8 @@ def is_from(mail: bytes, address: str) -> bool:
     """Whether the mail's only From names the address, the case of letters aside."""
     header = _FOLD.sub(b" ", _HEADER_END.split(mail, maxsplit=1)[0])
     values = [line.partition(b":")[2] for line in header.splitlines() if re.match(rb"(?i)from[ \t]*:", line)]
-    return len(values) == 1 and address.lower().encode() in values[0].lower()
+    named = rb"(?<![\w.+-])" + re.escape(address.lower().encode()) + rb"(?![\w.-])"
+    return len(values) == 1 and re.search(named, values[0].lower()) is not None
 
 
 def _readings(mail: bytes) -> Iterator[bytes]:

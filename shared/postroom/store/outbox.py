@@ -89,10 +89,11 @@ class OutboxRelay:
         return len(messages) == SWEEP_LIMIT
 
     def tend(self) -> bool:
-        """Sweep and say in the metrics how old the oldest message is; returns and raises as `sweep`."""
-        more = self.sweep()
-        metrics.outbox_age.set(self.oldest_age_s())
-        return more
+        """Say in the metrics how old the oldest message is, then sweep; returns and raises as `sweep`."""
+        age_s = self.oldest_age_s()
+        metrics.outbox_age.set(age_s)
+        # Mostly there is nothing, and even a claim in vain takes the lock for writing.
+        return age_s > 0 and self.sweep()
 
     def oldest_age_s(self) -> float:
         """The age in seconds of this service's oldest unconfirmed message; 0 if there is none."""

@@ -154,6 +154,23 @@ fetch_ledger = Table(
     Index(None, "account", "sha256"),
 )
 
+# Fetcher: mails that the server lists and does not give; those set aside hold up their folder no more.
+fetch_troubles = Table(
+    "fetch_troubles",
+    metadata,
+    Column("account", String(63), primary_key=True),
+    Column("folder", String(1000), primary_key=True),
+    Column("uidvalidity", BigInteger, primary_key=True),
+    Column("uid", BigInteger, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("reason_code", String(40), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("set_aside_at", Moment),
+    Column("next_try_at", Moment),
+)
+
 # Processor: the one outcome of each mail.
 mails = Table(
     "mails",
@@ -273,7 +290,7 @@ former_tokens = Table(
 )
 
 # Processor: clear replies with too weak a proof, each until whoever reads the registered mailbox confirms it;
-# one question at most a request, approver and day (UTC).
+# one question at most a token and day (UTC).
 confirmations = Table(
     "confirmations",
     metadata,
@@ -292,7 +309,7 @@ confirmations = Table(
     Column("asked_at", Moment, nullable=False),
     # Set when the answer came: `confirmed` or `contradicted`.
     Column("answer", String(20)),
-    UniqueConstraint("approval_id", "address", "day"),
+    UniqueConstraint("asked_ref", "day"),
 )
 
 # Processor: what was recorded at each change of a request, chained and signed (`postroom.evidence.chain`).
@@ -322,6 +339,16 @@ help_mails = Table(
     Column("approval_id", String(100), primary_key=True),
     Column("address", String(320), primary_key=True),
     Column("day", String(10), primary_key=True),
+)
+
+# Processor: who was told on which day (UTC) that a reply changed nothing: once a request and person.
+late_notices = Table(
+    "late_notices",
+    metadata,
+    Column("approval_id", String(100), primary_key=True),
+    Column("address", String(320), primary_key=True),
+    Column("day", String(10), nullable=False),
+    Index(None, "address", "day"),
 )
 
 # Sender: each mail and what became of it.

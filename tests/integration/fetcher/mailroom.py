@@ -27,11 +27,11 @@ from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
+from postroom.trust import TRUST
 from postroom_fetcher.app import build
 from postroom_fetcher.deadline import PATIENCE, Patience
 from postroom_fetcher.opening import Tools, connector
 from postroom_fetcher.session import Session
-from postroom_fetcher.trust import Trust
 from tests.accounts import keep_accounts
 from tests.loops import running
 from tests.servers.dovecot import Account as User
@@ -110,7 +110,7 @@ class Mailroom:
 
     def connect(self, account: Account) -> Session:
         """A session of the test's own, made as the fetcher makes them."""
-        return connector(Tools(Trust(), self.credentials))(account)
+        return connector(Tools(TRUST, self.credentials))(account)
 
     @property
     def credentials(self) -> Credentials:

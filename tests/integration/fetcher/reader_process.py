@@ -24,13 +24,14 @@ from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store.migrate import migrate
 from postroom.topology import topology
+from postroom.trust import TRUST
 from postroom_fetcher import opening
 from postroom_fetcher.app import main as whole_fetcher
 from postroom_fetcher.cursor import Limits
 from postroom_fetcher.intake import Intake, Visit
 from postroom_fetcher.lease import Leases
 from postroom_fetcher.progress import Progress
-from postroom_fetcher.trust import Trust
+from postroom_fetcher.trouble_list import TroubleList
 
 IMPORTED = whole_fetcher
 """What a whole fetcher imports is counted as well."""
@@ -54,7 +55,13 @@ def main() -> None:
         with Publisher(broker, name="reader") as publisher:
             limits = Limits(64 * 1024, given.get("max_size", 25 * 1024 * 1024))
             intake = Intake(
-                Progress(store), publisher.publish, Spool(folder / "spool"), pool, limits=limits, shards=1
+                Progress(store),
+                TroubleList(store),
+                publisher.publish,
+                Spool(folder / "spool"),
+                pool,
+                limits=limits,
+                shards=1,
             )
             before, began = peak_mib(), time.monotonic()
             at_once = given.get("at_once", 1)
@@ -81,7 +88,7 @@ def _account(name: str, given: dict[str, Any]) -> Account:
 
 def _read(intake: Intake, account: Account, leases: Leases, longest_s: float) -> None:
     assert account.imap is not None
-    session = opening.connector(opening.Tools(Trust(), _Credentials()))(account)  # type: ignore[arg-type]
+    session = opening.connector(opening.Tools(TRUST, _Credentials()))(account)  # type: ignore[arg-type]
     visit = Visit(account, account.imap, leases.held()[0], lambda: False, "INBOX")
     until = time.monotonic() + longest_s
     while intake.look(session, visit).more and time.monotonic() < until:

@@ -6,6 +6,7 @@ import base64
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,10 +16,12 @@ import pytest
 from postroom.account import Account
 from postroom.credentials import AccessToken, Credential, Credentials, Password
 from postroom.errors import Misconfigured, PostroomError
+from postroom.trust import TRUST
+from postroom_fetcher.deadline import Patience
 from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.opening import Tools, connector
-from postroom_fetcher.trust import Trust
 from tests.servers.certificates import Authority, Certificate
+from tests.servers.imap_script import Answer, Drip, ImapScript
 
 USER, SECRET = "team@example.org", "the-secret-of-this-test"
 
@@ -113,7 +116,7 @@ def _fault(
             }
         )
         found = _FixedCredentials(*(credentials or (Password(USER, SECRET),)))
-        connect = connector(Tools(Trust(), found))
+        connect = connector(Tools(TRUST, found))
         with pytest.raises(PostroomError) as caught:
             connect(account)
     assert SECRET not in str(caught.value)
@@ -204,6 +207,28 @@ def test_what_came_before_tls_is_not_believed_after_it(tmp_path: Path) -> None:
     error, _heard = _fault(f"* OK hello\r\n{injected}", script, security="starttls", authority=authority)
     assert isinstance(error, Misconfigured)
     assert error.reason_code == "auth_failed"
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_a_tls_handshake_that_drips_is_cut_off_though_the_server_is_never_silent(security: str) -> None:
+    # The beginning of a record of 16 KiB, which is a handshake's.
+    drip = Drip(b"\x16\x03\x03\x40\x00\x02" + bytes(16_000), bytes_per_s=1)
+    patience = Patience(silence_s=60, connect_s=60, opening_s=1.5)
+    with ImapScript(also=["STARTTLS"]) as server:
+        if security == "tls":
+            server.script(drip)
+        server.on("STARTTLS", Answer("OK begin"), drip)
+        imap = {"host": server.host, "port": server.port, "user": USER, "password": "env:UNUSED"}
+        account = Account.model_validate(
+            {"name": "team", "address": USER, "imap": {**imap, "security": security}}
+        )
+        connect = connector(Tools(TRUST, _FixedCredentials(Password(USER, SECRET)), patience))
+        began = time.monotonic()
+        with pytest.raises(Unavailable) as caught:
+            connect(account)
+        assert time.monotonic() - began < 15
+    assert caught.value.reason_code == "too_slow"
+    assert server.commands("LOGIN") + server.commands("AUTHENTICATE") == 0
 
 
 def test_every_address_of_the_name_is_tried() -> None:

@@ -15,9 +15,9 @@ import pytest
 from postroom.account import Account
 from postroom.messages import AccountTest, AccountTested, TestStage
 from postroom.store.accounts import document
+from postroom.trust import TRUST
 from postroom_fetcher.examination import STAGES, examine, opener, passed
 from postroom_fetcher.opening import Tools
-from postroom_fetcher.trust import Trust
 from tests.integration.fetcher.mailroom import Mailroom, entry, mail, open_mailroom
 from tests.servers.certificates import Authority
 from tests.servers.dovecot import Account as User
@@ -52,7 +52,7 @@ def password(room: Mailroom, user: User) -> str:
 @pytest.fixture(scope="module")
 def tried(room: Mailroom) -> Examine:
     """Tries an entry of the accounts file."""
-    open_way = opener(Tools(Trust(), room.credentials))
+    open_way = opener(Tools(TRUST, room.credentials))
     return lambda entry: examine(Account.model_validate(entry).effective(None), open_way)
 
 

@@ -6,6 +6,7 @@ behaves again, and all its mail must have been published once, whole.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 from postroom.account import Account
 from postroom.messages import AccountFetchNow
 from postroom_fetcher.deadline import Patience
+from postroom_fetcher.status import SET_ASIDE_CODE
 from tests.integration.fetcher.hostile import HOSTILITIES, READ
 from tests.integration.fetcher.mailroom import Mailroom, mail, open_mailroom
-from tests.servers.imap_script import Answer, ImapScript
+from tests.servers.imap_connection import Steps
+from tests.servers.imap_script import Answer, Command, Connection, Default, ImapScript
 from tests.waiting import wait_until
 
 MAILS = [mail(number, size=500) for number in range(3)]
@@ -106,6 +109,48 @@ def test_a_good_mailbox_beside_hostile_ones_has_its_mail_at_once(ward: Ward) -> 
     for number in range(5):
         ward.good.inbox.add(mail(number))
         ward.mailroom.wait_for_mails(before + number + 1, timeout_s=5, account="good")
+
+
+def _hurried(mailroom: Mailroom, reason_code: str) -> Any:
+    """The status with this reason code, or None; the pauses between tries are left out."""
+    row = mailroom.status("team")
+    if row is not None and row.reason_code == reason_code:
+        return row
+    mailroom.send(AccountFetchNow(account="team"))
+    return None
+
+
+def test_one_mail_that_does_not_come_is_set_aside_and_the_mailbox_goes_on(tmp_path: Path) -> None:
+    def withhold(command: Command, _connection: Connection) -> Steps | None:
+        asked = b"BODY.PEEK[]" in command.text
+        return [Default(change=lambda data: re.sub(rb"UID 2 ", b"UID 77 ", data))] if asked else None
+
+    with ImapScript() as server, open_mailroom(tmp_path) as mailroom:
+        for each in MAILS:
+            server.inbox.add(each)
+        server.on("UID FETCH", withhold)
+        mailroom.write_accounts(_entry("team", server, interval="1h"), password=server.password)
+        with mailroom.fetcher(PATIENCE):
+            row = wait_until(
+                lambda: _hurried(mailroom, SET_ASIDE_CODE),
+                20,
+                "a mail set aside",
+                interval_s=FETCH_NOW_EVERY_S,
+            )
+            assert row.colour == "green"
+            assert "1 mail is set aside" in row.sentence
+            assert "UID 2" in row.sentence
+            assert sorted(each.uid for each in mailroom.wait_for_mails(2)) == [1, 3]
+            server.inbox.add(mail(99))
+            mailroom.wait_for_mails(3)
+        with mailroom.fetcher(PATIENCE):
+            # Another process knows it too, and an operator's word makes it try again.
+            mailroom.wait_for_status("team", "green", SET_ASIDE_CODE)
+            server.behave()
+            mailroom.send(AccountFetchNow(account="team"))
+            mailroom.wait_for_mails(4)
+            mailroom.wait_for_status("team", "green", "ok")
+        assert sorted(each.uid for each in mailroom.mails()) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("folder", ["INBOX\r\nA1 DELETE x", "INBOX\n", "a\0b", "tab\there", ""])

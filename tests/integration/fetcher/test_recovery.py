@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,15 @@ from sqlalchemy import func, select, update
 from postroom.broker.publisher import Outgoing, Publisher
 from postroom.clock import utc_now
 from postroom.errors import Transient
-from postroom.spool import Spool
 from postroom.store.outbox import OutboxRelay
 from postroom.store.schema import fetch_cursors, fetch_ledger, shard_leases
 from postroom.topology import shard_of
-from postroom_fetcher.cursor import Limits
-from postroom_fetcher.intake import Intake, Visit
-from postroom_fetcher.lease import Fenced, Leases
+from postroom_fetcher.lease import Fenced
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.session import Session
 from postroom_fetcher.status import SERVICE, StatusBoard, green
 from postroom_fetcher.watch import Tools, Watch
+from tests.integration.fetcher.looks import intake, leases, look
 from tests.integration.fetcher.mailroom import SHARDS, Mailroom, entry, mail
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.process import free_port
@@ -56,11 +53,11 @@ def test_a_crash_after_the_confirm_repeats_the_mail_under_the_same_id(
             raise Transient("the process ends here")
 
     batches: list[int] = []
-    with _leases(mailroom) as leases:
+    with leases(mailroom) as held:
         with pytest.raises(Transient, match="ends here"):
-            _look(mailroom, leases, crash_after_second)
+            look(mailroom, held, crash_after_second)
         assert _cursor(mailroom) == 100
-        _look(mailroom, leases, publisher.publish)
+        look(mailroom, held, publisher.publish)
     received = mailroom.wait_for_mails(330)
     assert sorted({each.uid for each in received}) == list(range(1, 231))
     assert len(set(mailroom.mail_ids())) == 230
@@ -72,8 +69,8 @@ def test_a_fetcher_that_lost_its_shard_writes_nothing(
 ) -> None:
     dovecot.append(dovecot_account.user, "INBOX", [mail(1)])
     mailroom.write_accounts(entry("team", dovecot, dovecot_account))
-    with _leases(mailroom) as leases:
-        _look(mailroom, leases, publisher.publish)
+    with leases(mailroom) as held:
+        look(mailroom, held, publisher.publish)
         dovecot.append(dovecot_account.user, "INBOX", [mail(2)])
 
         def frozen(messages: Sequence[Outgoing]) -> None:
@@ -84,7 +81,7 @@ def test_a_fetcher_that_lost_its_shard_writes_nothing(
                 )
 
         with pytest.raises(Fenced):
-            _look(mailroom, leases, frozen)
+            look(mailroom, held, frozen)
     assert _cursor(mailroom) == 1
     assert _ledger(mailroom) == 1
 
@@ -143,19 +140,19 @@ def test_a_server_without_idle_is_polled_at_the_interval(
             return capability != "IDLE" and super().has(capability)
 
     mailroom.write_accounts(entry("team", dovecot, dovecot_account, interval="5m"))
-    with _leases(mailroom) as leases, ThreadPoolExecutor(1) as pool:
+    with leases(mailroom) as held, ThreadPoolExecutor(1) as pool:
         (account,) = mailroom.accounts().all()
         relay = OutboxRelay(mailroom.store, publisher, SERVICE)
         board = StatusBoard(mailroom.store, relay, SHARDS)
-        intake = _intake(mailroom, publisher.publish, pool)
+        reading = intake(mailroom, publisher.publish, pool)
 
         def connect_without(account: Any) -> Session:
             session = mailroom.connect(account)
             session.__class__ = WithoutIdle
             return session
 
-        lease = leases.held()[shard_of("team", SHARDS)]
-        watch = Watch(account, lease, Tools(connect_without, intake, board, leases.lose))
+        lease = held.held()[shard_of("team", SHARDS)]
+        watch = Watch(account, lease, Tools(connect_without, reading, board, held.lose))
         first = watch.turn()
         dovecot.append(dovecot_account.user, "INBOX", [mail(1)])
         second = watch.turn()
@@ -171,43 +168,15 @@ def test_who_has_lost_a_shard_writes_no_status_and_carries_out_no_command(
     mailroom.write_accounts(entry("team", dovecot, dovecot_account))
     board = StatusBoard(mailroom.store, OutboxRelay(mailroom.store, publisher, SERVICE), SHARDS)
     progress = Progress(mailroom.store)
-    with _leases(mailroom) as leases:
-        lease = leases.held()[shard_of("team", SHARDS)]
+    with leases(mailroom) as held:
+        lease = held.held()[shard_of("team", SHARDS)]
         progress.must_hold(lease)
-        leases.release()
+        held.release()
         with pytest.raises(Fenced):
             board.report("team", green("digest"), lease)
         with pytest.raises(Fenced):
             progress.must_hold(lease)
     assert board.known("team") is None
-
-
-@contextmanager
-def _leases(mailroom: Mailroom) -> Iterator[Leases]:
-    leases = Leases(mailroom.store, SHARDS, "test")
-    leases.step()
-    yield leases
-    leases.release()
-
-
-def _intake(mailroom: Mailroom, publish: Any, pool: ThreadPoolExecutor) -> Intake:
-    limits = Limits(inline_bytes=64 * 1024, max_size_bytes=10**7)
-    progress, spool = Progress(mailroom.store), Spool(mailroom.settings.spool)
-    return Intake(progress, publish, spool, pool, limits=limits, shards=SHARDS)
-
-
-def _look(mailroom: Mailroom, leases: Leases, publish: Any) -> None:
-    """One look into the account's folder with this publisher."""
-    (account,) = mailroom.accounts().all()
-    assert account.imap is not None
-    lease = leases.held()[shard_of(account.name, SHARDS)]
-    session = mailroom.connect(account)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            visit = Visit(account, account.imap, lease, lambda: False, account.imap.folder)
-            _intake(mailroom, publish, pool).look(session, visit)
-    finally:
-        session.close()
 
 
 def _process(mailroom: Mailroom, name: str) -> subprocess.Popen[bytes]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
 
+from sqlalchemy import select, text, update
+
 from postroom.messages import ConfirmMail, MailSend, Message
 from postroom.store import evidence
-from postroom.store.schema import approvals, confirmations
+from postroom.store.schema import approvals, confirmations, mails
 from postroom_processor.mail import Mail
 from postroom_processor.signatures import Signature, Signatures
 from tests.accounts import keep_accounts
 from tests.integration.processor.test_receiving import ACCOUNTS, Bench, _events, bench, outcomes
+from tests.waiting import wait_until
 
 __all__ = ["bench"]  # the fixture
 
@@ -56,7 +60,65 @@ def test_one_question_a_day_and_approver(bench: Bench) -> None:
     bench.now += timedelta(days=1)
     bench.received_mail()([bench.mail("Approve", to=address)])
     assert len(questions(bench)) == 1
-    assert outcomes(bench) == Counter({"pending_confirmation": 7})
+    # Those about which nobody is asked wait for nothing: they stay in the mailbox.
+    assert outcomes(bench) == Counter({"pending_confirmation": 2, "held": 5})
+
+
+def test_a_flood_of_weak_replies_leaves_one_piece_of_evidence_a_day(bench: Bench) -> None:
+    bench.request(proof="token+from+confirm")
+    address = bench.reply_address()
+    bench.received_mail()([bench.mail("Approve", to=address)])
+    flood = [bench.mail("Approve", to=address) for _ in range(10)]
+    bench.received_mail()(flood)
+    reasons = Counter(row.reason.partition("; ")[2] for row in bench.rows(mails))
+    assert reasons == {"": 1, "whether a reply was theirs was asked today already": 10}
+    with bench.store.read() as connection:
+        kept = [each for each in evidence.read_entries(connection, "r-1") if each.mail is not None]
+    assert len(kept) == 1
+
+
+def test_a_request_that_is_changed_is_asked_back_about_the_same_day(bench: Bench) -> None:
+    """A pending confirmation is void with the change, and the new round has its own question."""
+    bench.request(proof="token+from+confirm")
+    before = bench.reply_address()
+    bench.received_mail()([bench.mail("Approve", to=before)])
+    (old,) = questions(bench)
+    bench.request(proof="token+from+confirm", body="Something else")
+    address = bench.reply_address()
+    bench.received_mail()(
+        [
+            bench.mail("Approve", to=token_address(old)),
+            bench.mail("Approve", to=before),
+            bench.mail("Approve", to=address),
+        ]
+    )
+    assert outcomes(bench) == Counter({"pending_confirmation": 2, "ignored": 2})
+    (asked,) = questions(bench)
+    bench.received_mail()([bench.mail("Approve", to=token_address(old))])
+    assert bench.rows(approvals)[0].state == "pending"
+    bench.received_mail()([bench.mail("Approve", to=token_address(asked))])
+    assert bench.rows(approvals)[0].state == "decided"
+
+
+def test_a_question_is_answered_by_nobody_but_the_one_who_was_asked(bench: Bench) -> None:
+    dora = "dora@corp.example"
+    bench.request(proof="token+from+confirm", delegates={"anna@corp.example": dora})
+    address = next(
+        f"release+{getattr(each.content, 'reply_token', '')}@corp.example"
+        for each in bench.sends()
+        if each.recipient == "anna@corp.example"
+    )
+    bench.received_mail()([bench.mail("Approve", to=address)])
+    (asked,) = questions(bench)
+    bench.received_mail()(
+        [
+            bench.mail("Approve", to=token_address(asked), sender=dora),
+            bench.mail("Approve", to=token_address(asked), sender="eve@corp.example"),
+            bench.mail("Approve", to=token_address(asked), sender="anna+x@corp.example"),
+        ]
+    )
+    assert outcomes(bench) == Counter({"pending_confirmation": 1, "held": 3})
+    assert bench.rows(approvals)[0].state == "pending"
 
 
 def test_an_answer_with_another_word_decides_nothing_and_ends_the_question(bench: Bench) -> None:
@@ -67,6 +129,32 @@ def test_an_answer_with_another_word_decides_nothing_and_ends_the_question(bench
         bench.received_mail()([bench.mail(word, to=token_address(asked))])
     assert outcomes(bench) == Counter({"pending_confirmation": 1, "held": 1, "ignored": 1})
     assert bench.rows(approvals)[0].state == "pending"
+
+
+def test_of_two_answers_at_once_the_second_sees_the_first(bench: Bench) -> None:
+    """Who waits for the request's row finds the question as it was left, not as it was before."""
+    bench.request(proof="token+from+confirm")
+    bench.received_mail()([bench.mail("Approve", to=bench.reply_address())])
+    (asked,) = questions(bench)
+    handler, reply = bench.received_mail(), bench.mail("Approve", to=token_address(asked))
+    second = threading.Thread(target=handler, args=([reply],))
+    with bench.store.write() as connection:
+        connection.execute(select(approvals).with_for_update())
+        second.start()
+        if not bench.store.is_sqlite:  # there the second waits before it reads anything
+            wait_until(lambda: waiting_for_locks(bench), 20, "the second to wait for the row")
+        connection.execute(update(confirmations).values(answer="contradicted"))
+    second.join(timeout=30)
+    assert outcomes(bench) == Counter({"pending_confirmation": 1, "ignored": 1})
+    assert bench.rows(approvals)[0].state == "pending"
+
+
+def waiting_for_locks(bench: Bench) -> int:
+    """How many sessions of the bench's PostgreSQL database wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    found = text(f"{waiting} AND datname = current_database()")
+    with bench.store.read() as connection:
+        return int(connection.execute(found).scalar_one())
 
 
 def test_a_question_is_void_once_the_deadline_is_over(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from postroom.messages import (
     Escalation,
     MailSend,
     Message,
+    PlainMail,
 )
 from postroom.store.schema import approval_votes, approvals, former_tokens, mails
 from postroom_processor.approval_states import read_states
@@ -74,6 +75,52 @@ def test_any_is_decided_by_the_first_vote_and_tells_the_second_who_was_first(ben
     }
     assert answer(bench, tokens, ANNA, "Reject") == []
     assert last_reason(bench) == ("ignored", f"already decided by {BERT} at 2026-03-02 12:00 UTC")
+
+
+def notices(bench: Bench) -> list[tuple[str, str]]:
+    """Whom the mails went to that say that a reply changed nothing, and why."""
+    return [
+        (send.recipient, send.content.text.partition("The reason: ")[2].partition("\n")[0])
+        for send in bench.sends()
+        if isinstance(send.content, PlainMail)
+    ]
+
+
+def test_who_replies_late_or_second_is_told_once_and_why(bench: Bench) -> None:
+    tokens = request(bench, rule="2")
+    answer(bench, tokens, ANNA, "Approve")
+    answer(bench, tokens, ANNA, "Approve")
+    assert notices(bench) == []
+    answer(bench, tokens, ANNA, "Reject")
+    assert notices(bench) == [
+        (ANNA, "you already voted 'approve' at 2026-03-02 12:00 UTC; the first vote counts.")
+    ]
+    answer(bench, tokens, BERT, "Approve")
+    answer(bench, tokens, BERT, "Thank you all")
+    answer(bench, tokens, CARL, "I am out of the office until Monday.")
+    answer(bench, tokens, CARL, "Approve", sender="eve@evil.example")
+    assert notices(bench) == []
+    answer(bench, tokens, CARL, "Reject")
+    answer(bench, tokens, CARL, "Reject, really")
+    answer(bench, tokens, ANNA, "Reject")
+    assert notices(bench) == [(CARL, f"already decided by {BERT} at 2026-03-02 12:00 UTC.")]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "expired", "changed"])
+def test_a_reply_to_what_ended_or_changed_is_answered_with_the_reason(bench: Bench, end: str) -> None:
+    tokens = request(bench, deadline=NOW + HOUR)
+    if end == "cancelled":
+        bench.command(ApprovalCancel(id="r-1"))
+    elif end == "changed":
+        bench.request(approvers=(ANNA, BERT, CARL), body="Another")
+    else:
+        bench.now += 2 * HOUR
+        bench.deadlines().tend()
+    bench.sends()
+    answer(bench, tokens, ANNA, "Approve")
+    ((recipient, reason),) = notices(bench)
+    assert recipient == ANNA
+    assert end in reason
 
 
 def test_all_is_decided_by_the_last_vote(bench: Bench) -> None:

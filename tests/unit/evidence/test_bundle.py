@@ -153,6 +153,21 @@ def test_a_missing_entry_is_noticed(gone: int) -> None:
     assert "missing or out of order" in bad(entries)
 
 
+def test_entries_in_another_order_are_noticed() -> None:
+    one, two, three = chain()
+    assert "missing or out of order" in bad([two, one, three])
+    assert "does not follow" in bad([replace(two, sequence=1), replace(one, sequence=2), three])
+
+
+def test_a_key_that_was_exchanged_is_noticed() -> None:
+    entries = chain()
+    entries[1] = replace(entries[1], key=OTHERS.public[0])
+    assert "its signature is not one of its key" in bad(entries)
+    assert "belongs to another place or key" in bad(entries)
+    entries[1] = replace(entries[1], signature=OTHERS.sign(entries[1].digest))
+    assert "belongs to another place or key" in bad(entries)
+
+
 def test_the_missing_end_is_noticed_by_who_kept_its_hash() -> None:
     entries = chain()
     assert bad(entries[:2]) == ""
@@ -252,6 +267,8 @@ def test_a_token_is_found_however_the_mail_is_encoded(mail: bytes) -> None:
         (b"To: x\r\nfrom:\r\n Anna\r\n <anna@corp.example>\r\n\r\nx", True),
         (b"From: anna@corp.example\nFrom: anna@corp.example\n\n", False),
         (b"To: x\n\nFrom: anna@corp.example\n", False),
+        (b"From: joanna@corp.example\n\n", False),
+        (b"From: anna@corp.example.evil.org\n\n", False),
         (b"", False),
     ],
 )

@@ -24,12 +24,13 @@ from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store.schema import fetch_ledger, metadata
 from postroom_fetcher.cursor import MONTHS, Limits, Selected
-from postroom_fetcher.fault import Unavailable
+from postroom_fetcher.fault import Refused, Unavailable
 from postroom_fetcher.intake import Intake, Looked, Visit
 from postroom_fetcher.lease import Leases
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.response import Answer
 from postroom_fetcher.session import Session
+from postroom_fetcher.trouble_list import TroubleList
 
 LIMITS = Limits(inline_bytes=2_000, max_size_bytes=100_000, chunk_mails=3)
 TOKEN = b"pr" + b"a" * 40
@@ -59,12 +60,19 @@ def letter(number: int, arrived_at: datetime, *, reply: bool = False, size: int 
 
 @dataclass
 class Box:
-    """One folder. `breaks_after`: so many commands later the connection ends."""
+    """One folder. `breaks_after`: so many commands later the connection ends.
+
+    `withheld`: mails that are listed, and what becomes of a FETCH that asks for them: their answer is missing
+    (`incomplete_answer`), all of it is `refused`, or the connection ends (`disconnected`). `bodies_only`: so
+    it is only where the mail itself is asked for.
+    """
 
     uidvalidity: int = 1
     uidnext: int = 1
     letters: dict[int, Letter] = field(default_factory=dict)
     breaks_after: int | None = None
+    withheld: dict[int, str] = field(default_factory=dict)
+    bodies_only: bool = True
     asked: Counter[str] = field(default_factory=Counter)
     searches: list[str] = field(default_factory=list)
 
@@ -84,6 +92,7 @@ class Box:
         self.uidvalidity += 1
         letters = list(self.letters.values())
         self.letters = dict(enumerate(letters, start=1))
+        self.withheld.clear()
         self.uidnext = len(letters) + 1
 
 
@@ -115,11 +124,22 @@ class ModelSession:
 
     def fetch(self, uids: Sequence[int], items: Sequence[str]) -> Answer:
         self._ask("FETCH")
+        withheld = self._withheld(uids, items)
+        if "disconnected" in withheld.values():
+            raise Unavailable("disconnected", "the connection ended")
+        if "refused" in withheld.values():
+            raise Refused("the server refused FETCH", "SERVERBUG")
         return {
             uid: dict(_item(uid, self._box.letters[uid], item) for item in items)
             for uid in uids
-            if uid in self._box.letters
+            if uid in self._box.letters and uid not in withheld
         }
+
+    def _withheld(self, uids: Sequence[int], items: Sequence[str]) -> dict[int, str]:
+        if self._box.bodies_only and not any(item.startswith("BODY.PEEK[]") for item in items):
+            return {}
+        there = self._box.letters.keys() & set(uids)
+        return {uid: how for uid, how in self._box.withheld.items() if uid in there}
 
     def uid_of(self, number: int) -> int | None:
         self._ask("FETCH UID")
@@ -184,6 +204,7 @@ class Desk:
         progress = Progress(self.store, lambda: self.now)
         return Intake(
             progress,
+            TroubleList(self.store),
             self._publish,
             self.spool,
             self.pool,

@@ -25,6 +25,9 @@ def desk(whole_desk: Desk) -> Desk:
     return replace(whole_desk, published=[])
 
 
+DAY_S = 86_400
+
+
 def _uids(mails: list[tuple[str, MailReceived]]) -> list[int]:
     return [mail.uid for _id, mail in mails]
 
@@ -117,6 +120,60 @@ def test_a_changed_uidvalidity_makes_no_past_new_though_the_first_look_breaks_of
     box.breaks_after = None
     desk.look(desk.intake(), account, box)
     assert desk.contents(account) == [letter(50, desk.now).content, letter(51, desk.now).content]
+
+
+def test_a_waiting_backlog_survives_a_changed_uidvalidity_however_long_it_has_waited(desk: Desk) -> None:
+    box, account = Box(), desk.account(since="now", count=2, interval="1m")
+    for number in range(5):
+        box.add(Letter(letter(number, desk.now).content, desk.now.replace(year=2020)))
+    desk.look(desk.intake(), account, box)
+    desk.wait(3 * DAY_S)
+    flood = [letter(10 + number, desk.now) for number in range(12)]
+    for each in flood:
+        box.add(each)
+    for _ in range(4):
+        # Two a day: what is left has waited for four days when the folder changes.
+        desk.look(desk.intake(), account, box)
+        desk.wait(DAY_S)
+    reply = letter(90, desk.now, reply=True)
+    box.add(reply)
+    desk.look(desk.intake(), account, box)
+    box.renew()
+    intake = desk.intake()
+    while (again := desk.look(intake, account, box).again_in_s) is not None:
+        desk.wait(again)
+    desk.wait(60)
+    desk.look(intake, account, box)
+    expected = [each.content for each in (*flood, reply)]
+    assert sorted(desk.contents(account)) == sorted(expected), "none lost, none twice, nothing of the past"
+
+
+def test_a_backlog_of_which_only_replies_were_handed_on_survives_a_changed_uidvalidity(desk: Desk) -> None:
+    box, account = Box(), desk.account(since="now", count=1, interval="1m")
+    box.add(Letter(letter(1, desk.now).content, desk.now.replace(year=2020)))
+    intake = desk.intake()
+    desk.look(intake, account, box)
+    desk.wait(60)
+    waiting = [letter(10 + number, desk.now) for number in range(5)]
+    for each in waiting:
+        box.add(each)
+    desk.fails = lambda _when: True
+    with pytest.raises(Transient):
+        desk.look(intake, account, box)
+    desk.fails = lambda _when: False
+    desk.wait(5 * DAY_S)
+    reply = letter(90, desk.now, reply=True)
+    box.add(reply)
+    box.breaks_after = 4
+    with pytest.raises(Transient):
+        desk.look(desk.intake(), account, box)
+    box.breaks_after = None
+    assert desk.contents(account) == [reply.content]
+    box.renew()
+    intake = desk.intake()
+    while (again := desk.look(intake, account, box).again_in_s) is not None:
+        desk.wait(again)
+    assert sorted(desk.contents(account)) == sorted(each.content for each in (*waiting, reply))
 
 
 def test_replies_in_a_backlog_go_first_and_once_and_the_count_is_for_the_others(desk: Desk) -> None:

@@ -23,7 +23,9 @@ from hypothesis.stateful import (
 
 from postroom.account import Account
 from postroom.errors import PostroomError
+from postroom_fetcher.fault import Unavailable
 from postroom_fetcher.gaps import REACH_UIDS
+from postroom_fetcher.trouble_list import TroubleList
 from tests.unit.fetcher.model_mailbox import Box, Desk, Letter, letter, open_desk
 
 VISIBLE_WITHIN_S = 590
@@ -131,11 +133,27 @@ class Reading(RuleBasedStateMachine):
         ids = self.ids()
         self.uncertain |= {sha for sha in map(_hash, moved) if ids[sha] - recorded}
 
-    # We
+    @precondition(lambda self: self.box.letters)
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["incomplete_answer", "refused", "disconnected"]),
+        bodies_only=st.booleans(),
+    )
+    def the_server_withholds_a_mail(self, data: st.DataObject, how: str, bodies_only: bool) -> None:
+        self.box.withheld[data.draw(st.sampled_from(sorted(self.box.letters)))] = how
+        self.box.bodies_only = bodies_only
 
     @rule()
-    def we_look(self) -> None:
-        self.desk.look(self.intake, self.account, self.box)
+    def the_server_is_repaired(self) -> None:
+        self.box.withheld.clear()
+
+    # We
+
+    @rule(times=st.sampled_from([1, 1, 4]))
+    def we_look(self, times: int) -> None:
+        for _ in range(times):
+            with suppress(Unavailable):
+                self.desk.look(self.intake, self.account, self.box)
 
     @rule(when=st.sampled_from(["before", "after"]), healthy=st.integers(0, 2))
     def we_crash_while_publishing(self, when: str, healthy: int) -> None:
@@ -161,7 +179,9 @@ class Reading(RuleBasedStateMachine):
 
     @rule()
     def look_well(self) -> None:
-        """Look until there is nothing more to do."""
+        """Look until there is nothing more to do, at a server that was repaired and by an operator's word."""
+        self.box.withheld.clear()
+        TroubleList(self.desk.store).try_now(self.account.name, self.desk.now)
         for _ in range(400):
             looked = self.desk.look(self.intake, self.account, self.box)
             if looked.again_in_s is not None:

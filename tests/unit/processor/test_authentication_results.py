@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom_processor.authentication_results import read_results, server_dmarc
+from postroom_processor.authentication_results import REFUSALS, read_results, server_dmarc, server_refusal
 from postroom_processor.mail import read_mail
 
 VECTORS = Path(__file__).resolve().parents[4] / "shared/data/vectors/authentication_results.json"
@@ -108,6 +108,33 @@ def test_a_result_is_believed(fields: list[str]) -> None:
 @pytest.mark.parametrize("fields", [row[1] for row in NOT_TRUSTED], ids=[row[0] for row in NOT_TRUSTED])
 def test_no_result_is_believed(fields: list[str]) -> None:
     assert dmarc(*fields) is None
+
+
+REFUSED = [
+    ("alone", [FAIL, BORDER]),
+    ("with a pass above", [PASS, FAIL, BORDER]),
+    ("with a pass below", [BORDER, FAIL, PASS]),
+    ("with a pass in the same field", [f"{FAIL}; dmarc=pass header.from=corp.com"]),
+    ("with one that cannot be read", [f"Authentication-Results: {OURS}; dmarc=pass (", FAIL]),
+    ("of another domain than From", [FAIL.replace("corp.com", "evil.org")]),
+    ("to be put in quarantine", [FAIL.replace("dmarc=fail", "dmarc=quarantine")]),
+]
+NOT_REFUSED = [
+    [PASS, BORDER],
+    [PASS, BORDER, FAIL],
+    ["Authentication-Results: mx.evil.org; dmarc=fail", PASS],
+    [],
+]
+
+
+@pytest.mark.parametrize("fields", [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_refusal_stands_whatever_is_put_beside_it(fields: list[str]) -> None:
+    assert server_refusal(read_mail("\r\n".join([*fields, "", ""]).encode()), OURS) in REFUSALS
+
+
+@pytest.mark.parametrize("fields", NOT_REFUSED)
+def test_a_strangers_refusal_is_none(fields: list[str]) -> None:
+    assert server_refusal(read_mail("\r\n".join([*fields, "", ""]).encode()), OURS) is None
 
 
 def test_without_the_setting_nothing_is_believed() -> None:

@@ -314,3 +314,18 @@ def test_a_calendar_answer_that_names_its_method_only_inside_is_found() -> None:
         kind_of("MIME-Version: 1.0", "Content-Type: multipart/alternative; boundary=B", body=body)
         == "calendar"
     )
+
+
+def test_a_sender_of_nested_comments_writes_nothing_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    raw = b"From: postmaster" + b"(" * 3_000 + b"\r\nSubject: Delivery failure\r\n\r\nhi\r\n"
+    assert automatic_kind(read_mail(raw)) is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(("lines", "failed"), [(100, ("anna@corp.example",)), (5_000, ())])
+def test_a_bounce_is_read_for_so_many_lines_and_no_further(lines: int, failed: tuple[str, ...]) -> None:
+    """Each line is tried against hundreds of patterns: 64 KiB of tiny ones took a second."""
+    head = "From: postmaster@mx.example\r\nSubject: Undeliverable: x\r\n\r\n"
+    end = "The following addresses had permanent fatal errors:\r\n\r\n<anna@corp.example>\r\n"
+    mail = read_mail(f"{head}{('a' + chr(10)) * lines}{end}".encode())
+    assert read_bounce(mail).failed == failed

@@ -15,6 +15,7 @@ from postroom.own_mail import content_sha256
 from postroom.reply_token import TokenClaim, TokenKey, TokenKeys, make_token, token_ref
 from postroom_processor.decide import Facts, Outcome, TokenRecord, decide
 from postroom_processor.examine import examine
+from postroom_processor.lifecycle import Seat, Terms
 from postroom_processor.limits import Window
 from postroom_processor.read_limits import LINE_BYTES
 
@@ -184,6 +185,26 @@ def test_a_reply_in_another_account_than_the_requests_is_held() -> None:
     assert outcome.kind == "held"
 
 
+def test_the_deadlines_second_is_the_last_that_counts() -> None:
+    for seconds, kind in ((0, "decided"), (-1, "ignored")):
+        claim = replace(CLAIM, expires_at=NOW + timedelta(seconds=seconds))
+        content = mail("Approve", token=make_token(claim, KEYS))
+        assert outcome_of(content, facts(record(claim))).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("Approve", "decided"), ("Reject", "unclear"), ("Reject\n\nToo early", "decided")]
+)
+def test_a_choice_that_needs_a_comment_does_not_count_without(said: str, kind: str) -> None:
+    known = facts(record(terms=Terms(comment_required=("reject",))))
+    assert outcome_of(mail(said, token=TOKEN), known).kind == kind
+
+
+@pytest.mark.parametrize("content", [mail("Hello"), mail("x" * (LINE_BYTES + 1))])
+def test_mail_about_no_request_need_not_be_whole(content: bytes) -> None:
+    assert outcome_of(content, facts(record()), truncated=True).kind == "accepted"
+
+
 def test_a_truncated_reply_is_held() -> None:
     outcome = outcome_of(mail("Approve", token=TOKEN), facts(record()), truncated=True)
     assert outcome.kind == "held"
@@ -193,6 +214,34 @@ def test_a_reply_that_reaches_a_limit_of_reading_is_held() -> None:
     content = mail("Approve\n" + "x" * (LINE_BYTES + 1), token=TOKEN)
     outcome = outcome_of(content, facts(record()))
     assert (outcome.kind, outcome.reason) == ("held", "it is not read: a line is too long")
+
+
+def test_another_approvers_reply_of_the_same_batch_finds_the_request_as_it_stands() -> None:
+    ben = replace(CLAIM, approver="ben@corp.example")
+    content = mail("Approve", token=TOKEN)
+    bens = mail("Reject", token=make_token(ben, KEYS), sender="ben@corp.example")
+    seats = (Seat(CLAIM.approver), Seat(ben.approver))
+    ends = {"any": "already decided by anna@corp.example", "all": "reject"}
+    for rule, reason in ends.items():
+        terms = Terms(rule=rule, seats=seats)
+        _, after = decide(
+            examine(received(content), content, ACCOUNT), facts(record(terms=terms), record(ben, terms=terms))
+        )
+        outcome, after = decide(examine(received(bens), bens, ACCOUNT), after)
+        assert outcome.reason.startswith(reason)
+        later = after.records[token_ref(CLAIM)]
+        assert (later.state, later.decided_at) == ("decided", NOW)
+
+
+def test_a_vote_of_the_same_batch_that_leaves_no_choice_to_win_ends_the_request() -> None:
+    ben = replace(CLAIM, approver="ben@corp.example")
+    terms = Terms(("red", "blue"), "all", (Seat(CLAIM.approver), Seat(ben.approver)))
+    known = facts(*(record(each, terms=terms, choices=terms.choices) for each in (CLAIM, ben)))
+    for claim, said in ((CLAIM, "red"), (ben, "blue")):
+        content = mail(said, token=make_token(claim, KEYS), sender=claim.approver)
+        _, known = decide(examine(received(content), content, ACCOUNT), known)
+    later = known.records[token_ref(ben)]
+    assert (later.state, later.decision, later.decided_by) == ("undecided", None, None)
 
 
 def test_the_second_reply_of_a_batch_finds_the_request_decided() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from postroom.reply_token import make_token
 from postroom_processor.explain import Asked, Step, explain, harmless, main
+from postroom_processor.verdict import stopping_words
 from tests.unit.processor.test_decide import ACCOUNT, KEYS, OTHER_CLAIM, TOKEN, facts, mail, record
 
 
@@ -119,3 +120,8 @@ def test_standard_input_is_read_and_json_is_printed(
     assert main(["--json", "-"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [step["name"] for step in printed] == STEPS
+
+
+def test_words_that_stop_are_looked_for_no_further_than_a_decision_may_go() -> None:
+    assert stopping_words(f"{'fine ' * 1_000}maybe") == (("hedging", "maybe"),)
+    assert stopping_words(f"{'fine ' * 60_000}maybe") == ()

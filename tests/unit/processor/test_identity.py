@@ -164,6 +164,17 @@ def test_what_was_passed_on_decides_nothing(more: list[str]) -> None:
     assert outcome_of(mail(to=TOKEN, more=more), facts(record())).kind == "held"
 
 
+@pytest.mark.parametrize("more", [row[1] for row in PASSED_ON], ids=[row[0] for row in PASSED_ON])
+def test_mail_about_no_request_may_be_passed_on(more: list[str]) -> None:
+    assert outcome_of(mail("Hello", more=more), facts(record())).kind == "accepted"
+
+
+def test_a_lists_mail_and_strangers_tokens_are_mail_like_any_other() -> None:
+    assert outcome_of(mail("Hello", more=["List-Id: <x.example>"]), facts(record())).kind == "accepted"
+    strangers = mail("Hello", to="pr" + "a" * 40, references="pr" + "b" * 40)
+    assert outcome_of(strangers, facts(record())).kind == "accepted"
+
+
 def test_a_sender_field_that_names_the_author_is_no_obstacle() -> None:
     assert outcome_of(mail(to=TOKEN, more=[f"Sender: Anna <{ANNA}>"]), facts(record())).kind == "decided"
 
@@ -207,6 +218,11 @@ SIGNED = Signatures((Signature("corp.example", "s._domainkey.corp.example", "pas
 ELSEWHERE = Signatures((Signature("corp.example", "s._domainkey.corp.example", "pass", "", {"subject": 1}),))
 BROKEN = Signatures((Signature("corp.example", "s._domainkey.corp.example", "fail", "", {"to": 1}),))
 
+# What the server's result may rest on: a signature over the place of the token, and one that somebody's old
+# mail brought along.
+COVERING = "DKIM-Signature: v=1; a=rsa-sha256; d=corp.example; s=s; h=From:To:Subject; bh=x; b=x"
+REPLAYED = COVERING.replace("From:To:Subject", "From:Subject")
+
 TABLE: list[tuple[ProofLevel, str, list[str], Signatures | None, str]] = [
     ("token", ANNA, [], None, "decided"),
     ("token", "anna@private.example", [], None, "decided"),
@@ -218,6 +234,14 @@ TABLE: list[tuple[ProofLevel, str, list[str], Signatures | None, str]] = [
     ("token+from+dmarc", ANNA, [FAIL], SIGNED, "pending_confirmation"),
     ("token+from+dmarc", ANNA, [STRANGERS], None, "pending_confirmation"),
     ("token+from+dmarc", ANNA, [PASS, FAIL], None, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, FAIL], SIGNED, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, COVERING], None, "decided"),
+    ("token+from+dmarc", ANNA, [PASS, COVERING.replace("d=corp", "d=evil")], None, "decided"),
+    ("token+from+dmarc", ANNA, [PASS, REPLAYED], None, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, COVERING, REPLAYED], None, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, REPLAYED.replace("d=", "d=mail.")], None, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, COVERING + "; l=0"], None, "pending_confirmation"),
+    ("token+from+dmarc", ANNA, [PASS, "To: b@corp.example", COVERING], None, "pending_confirmation"),
     ("token+from+dmarc", ANNA, [], SIGNED, "decided"),
     ("token+from+dmarc", ANNA, [], ELSEWHERE, "pending_confirmation"),
     ("token+from+dmarc", ANNA, [], BROKEN, "pending_confirmation"),
@@ -263,6 +287,7 @@ FIELDS = st.sampled_from(
         PASS,
         FAIL,
         STRANGERS,
+        REPLAYED,
         "Sender: x@y.example",
         "From: x@y.example",
         "List-Id: <x>",
@@ -302,7 +327,7 @@ def test_nothing_decides_without_token_sender_and_level(
         assert not any(each.startswith(("List", "Resent", "Sender", "From")) for each in more)
         assert sender == ANNA or (not needs.sender and "," not in sender)
         if needs.domain:
-            by_server = PASS in more and FAIL not in more
+            by_server = PASS in more and FAIL not in more and REPLAYED not in more
             by_signature = (
                 FAIL not in more and signatures is not None and signatures.found[0].result == "pass"
             )
@@ -349,6 +374,16 @@ NOT_CONFIRMED = [
 )
 def test_nothing_is_confirmed_by(content: bytes, changes: dict[str, Any], kind: str) -> None:
     assert outcome_of(content, asked_back(**changes)).kind == kind
+
+
+@pytest.mark.parametrize(("voter", "other"), [(ANNA, "dora@corp.example"), ("dora@corp.example", ANNA)])
+def test_only_the_one_who_was_asked_confirms(voter: str, other: str) -> None:
+    claim = confirmation_claim(CLAIM, FIRST.mail_id, FIRST.choice, voter)
+    asked = replace(delegated(first=replace(FIRST, voter=voter)), claim=claim)
+    content = mail(to=make_token(claim, KEYS), sender=other)
+    assert outcome_of(content, facts(asked)).kind == "held"
+    content = mail(to=make_token(claim, KEYS), sender=voter)
+    assert outcome_of(content, facts(asked)).kind == "decided"
 
 
 def test_after_a_contradiction_the_same_question_confirms_nothing_more() -> None:

@@ -137,6 +137,7 @@ def test_those_to_whom_it_will_escalate_may_still_settle_it() -> None:
     split = votes("blue", "red")
     assert count(terms("2", 2, COLOURS, to_come=1), split) == Count("pending")
     assert count(terms("2", 2, COLOURS), split) == Count("undecided")
+    assert count(terms("all", 2, COLOURS, to_come=1), split) == Count("undecided")
 
 
 def test_who_is_asked_later_stands_in_for_the_first_and_makes_nothing_harder() -> None:

@@ -239,6 +239,7 @@ OVER_A_LIMIT = {
     "attached-mails": HEAD + ATTACHED_MAIL * 500 + b"\r\nApprove\r\n",
     "copied-bytes": HEAD + ATTACHED_MAIL * 90 + b"\r\n" + (b"x" * 76 + b"\r\n") * 20_000,
     "line-bytes": HEAD + b"\r\n" + b"x" * 1_000_001,
+    "encoded-words": b"Subject: " + b"=?utf-8?q?" * 10_000 + b"\r\n\r\nApprove\r\n",
     "text-chars": HEAD + b"\r\n" + b"Approve\r\n" * 100_000,
 }
 

@@ -344,3 +344,91 @@ def test_hostile_html_is_read_in_linear_time(pattern: str) -> None:
     started = time.process_time()
     read_html(source)
     assert time.process_time() - started < 5, "the issue allows 0.5 s per mail; this is far above noise"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<div class="gmail_signature">I do not approve</div>Approve',
+        '<div>Approve</div><div class="gmail_signature">This is not an approval</div>',
+        '<p>Approve<img alt="👎" src="cid:1"></p>',
+        "Approve<!-->not-->",
+        "Approve<!--->not-->",
+        "<datalist>approve</datalist>",
+        "<p style='color:oklch(1 0 0)'>approve",
+        "<p style='color:lab(100% 0 0)'>approve",
+        "<p style='color:hwb(0 100% 0%)'>approve",
+        "<p style='color:cornsilk'>approve",
+        "<p style='scale:0'>approve",
+        "<p style='rotate:180deg'>approve",
+        "<p style='translate:-9999px'>approve",
+        "<p style='inset:-999px'>approve",
+        "<p style='-webkit-text-security:disc'>approve",
+        "<p style='font-family:Wingdings'>approve",
+    ],
+)
+def test_html_that_hides_or_takes_back_an_approval_decides_nothing(html: str) -> None:
+    assert isinstance(read_verdict(own_of_html(html)), Unclear)
+
+
+@pytest.mark.parametrize("html", ["Approve?", "Approve 👎", "≠Approve", "Approve ✖"])
+def test_html_that_differs_in_a_sign_that_matters_decides_nothing(html: str) -> None:
+    assert "parts-disagree" in own_of_both("Approve", f"<p>{html}</p>").doubts
+
+
+def test_a_signature_of_more_lines_than_are_read_leaves_a_doubt_and_history_none() -> None:
+    assert "text-too-long" in cut_plain_text("Approve\n-- \n" + "x\n" * 6_000).doubts
+    history = "Approve\n\nOn 1 May 2024, Ann <ann@example.org> wrote:\n\n" + "x\n" * 6_000
+    assert cut_plain_text(history).doubts == ()
+
+
+# What the cutting of lines once took the square of the length for, or more.
+LONG_UNITS = (
+    *(
+        "-- \n",
+        "-------- \n",
+        "- - - - -\n",
+        "On x wrote:\n",
+        "On 1 May Bob <",
+        "> \n",
+        ">",
+        "-",
+        "=-",
+        " ",
+        "\xa0",
+    ),
+    *(
+        "===== Original Message\n",
+        "- forwarded message",
+        "From: a\n",
+        "a:\n",
+        "external\n",
+        "caution: a\n",
+        "a から送信",
+    ),
+    *(
+        "sent from my iphone\n",
+        "(",
+        "[image: ",
+        "https://a ",
+        "1 a <a@b.c>:\n",
+        "-" * 900 + "\n",
+        "\u200b",
+        "ziehe a ",
+    ),
+)
+
+
+def fastest_s(text: str) -> float:
+    times = []
+    for _ in range(2):
+        started = time.process_time()
+        cut_plain_text(text)
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", LONG_UNITS)
+def test_lines_are_cut_in_linear_time_whatever_they_are_made_of(unit: str) -> None:
+    short, long = (fastest_s((unit * size)[:size]) for size in (5_000, 20_000))
+    assert long < 10 * short + 0.05, "4 would be linear, 16 square"

@@ -54,6 +54,7 @@ UNCLEAR_TEXTS = (
     "Approve\n\nThe plan was read. Not yet.",
     "Approve\n-- \nno, stop",
     f"Approve?\n\n{QUOTED}",
+    "Approve\n\n-----Original Message-----\nFrom: Ann\nSent: Monday\n\nPlan\n\nActually no",
 )
 LABELLED = (
     *UNCLEAR_TEXTS,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import hashlib
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 import dkim
 import pytest
 import yaml
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from postroom_processor.mail import read_mail
@@ -83,6 +86,100 @@ def test_a_signature_of_the_domain_above_vouches_as_well() -> None:
     assert vouches(signed(), "to", domain="mail.corp.com")
 
 
+ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(b"d" * 32)
+ED25519_RECORD = b"v=DKIM1; k=ed25519; p=" + base64.b64encode(ED25519.public_key().public_bytes_raw())
+ALL = ("from", "to", "subject", "references")
+
+
+def made(names: Sequence[str] = ALL, more: str = "", algorithm: str = "rsa-sha256") -> bytes:
+    """A mail signed without dkimpy's help, which refuses to make what is wrong; c=simple/simple."""
+    head, _, body = TEXT.partition(b"\r\n\r\n")
+    lines = {line.partition(b":")[0].decode().lower(): line for line in head.split(b"\r\n")}
+    body_hash = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    field = f"DKIM-Signature: v=1; a={algorithm}; c=simple/simple; d=corp.com; s=sel; {more}"
+    field += f"h={':'.join(names)}; bh={body_hash}; b="
+    data = b"\r\n".join([*(lines[name] for name in names), field.encode()])
+    if algorithm == "ed25519-sha256":
+        signature = ED25519.sign(hashlib.sha256(data).digest())  # RFC 8463, section 3
+    else:
+        key = serialization.load_pem_private_key(keys()[0], None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        signature = key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return field.encode() + base64.b64encode(signature) + b"\r\n" + TEXT
+
+
+def at(seconds: int) -> int:
+    """A time as signatures have it, so many seconds from now."""
+    return int(time.time()) + seconds
+
+
+def test_a_signature_that_is_still_good_vouches() -> None:
+    assert vouches(made(), "to")
+    assert vouches(made(more=f"t={at(-60)}; x={at(600)}; "), "to")
+
+
+def test_an_ed25519_signature_vouches_as_well() -> None:
+    records = Records({KEY_NAME: ED25519_RECORD})
+    assert vouches(made(algorithm="ed25519-sha256"), "to", records=records)
+    changed = made(algorithm="ed25519-sha256").replace(b"Boss", b"Boot")
+    assert not vouches(changed, "to", records=Records({KEY_NAME: ED25519_RECORD}))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        keys()[1],
+        b"v=DKIM1; k=ed25519; p=",
+        b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 31),
+        b"v=DKIM1; k=ed25519; p=" + base64.b64encode(b"x" * 32),
+        b"v=DKIM2; " + ED25519_RECORD[9:],
+        ED25519_RECORD + b"; s=other",
+        ED25519_RECORD + b"; t=y",
+        b"broken",
+    ],
+)
+def test_no_ed25519_signature_holds_with_another_key(record: bytes) -> None:
+    assert not vouches(made(algorithm="ed25519-sha256"), "to", records=Records({KEY_NAME: record}))
+
+
+def test_an_rsa_signature_does_not_hold_with_an_ed25519_key() -> None:
+    assert not vouches(made(), "to", records=Records({KEY_NAME: ED25519_RECORD}))
+
+
+# What the DNS says of DMARC, and whether a signature of corp.com speaks for From at a.mail.corp.com.
+ALIGNMENTS: list[tuple[str, dict[str, bytes], bool]] = [
+    ("no record", {}, True),
+    ("relaxed", {"_dmarc.a.mail.corp.com": b"v=DMARC1; p=reject; adkim=r"}, True),
+    ("strict", {"_dmarc.a.mail.corp.com": b"v=DMARC1;p=none;adkim=s"}, False),
+    ("strict, in capitals", {"_dmarc.a.mail.corp.com": b"v=DMARC1; p=none; ADKIM = S ;"}, False),
+    ("strict above", {"_dmarc.corp.com": b"v=DMARC1; p=none; adkim=s"}, False),
+    ("strict between", {"_dmarc.mail.corp.com": b"v=DMARC1; p=none; adkim=s"}, False),
+    (
+        "relaxed, and strict above",
+        {"_dmarc.a.mail.corp.com": b"v=DMARC1; p=none", "_dmarc.corp.com": b"v=DMARC1; p=none; adkim=s"},
+        True,
+    ),
+    ("a record of something else", {"_dmarc.a.mail.corp.com": b"v=spf1 ; adkim=s"}, True),
+    ("a DNS that does not answer", {"_dmarc.corp.com": b"broken"}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("records", "vouching"), [row[1:] for row in ALIGNMENTS], ids=[row[0] for row in ALIGNMENTS]
+)
+def test_a_domain_above_speaks_only_where_dmarc_lets_it(records: dict[str, bytes], vouching: bool) -> None:
+    known = Records({KEY_NAME: keys()[1], **records})
+    assert vouches(signed(), "to", domain="a.mail.corp.com", records=known) is vouching
+
+
+def test_dmarc_is_asked_of_few_domains_and_not_for_the_domains_own_signature() -> None:
+    records = Records()
+    checked(signed(), records=records)
+    assert records.asked == [KEY_NAME]
+    checked(signed(), domain="x." * 100 + "corp.com", records=records)
+    assert len(records.asked) <= 7
+
+
 WEAK: list[tuple[str, Callable[[], bytes]]] = [
     ("no signature", lambda: TEXT),
     ("another text", lambda: signed().replace(b"Approve", b"Reject!")),
@@ -92,6 +189,10 @@ WEAK: list[tuple[str, Callable[[], bytes]]] = [
     ("another domain's signature", lambda: signed(domain=b"evil.org")),
     ("the signature of a domain below", lambda: signed(domain=b"sub.corp.com")),
     ("only the beginning of the text", lambda: signed(length=True)),
+    ("an unsigned sender", lambda: made(ALL[1:])),
+    ("a second From on top", lambda: b"From: eve@corp.com\r\n" + signed()),
+    ("a time that is over", lambda: made(more=f"x={at(-100_000)}; ")),
+    ("a time to come", lambda: made(more=f"t={at(100_000)}; ")),
     ("an old algorithm", lambda: signed().replace(b"a=rsa-sha256", b"a=rsa-sha1")),
     ("an unknown algorithm", lambda: signed().replace(b"a=rsa-sha256", b"a=none")),
     ("a tag twice", lambda: signed().replace(b"v=1;", b"v=1; d=corp.com;")),

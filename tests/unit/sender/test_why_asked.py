@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from postroom.messages import ApprovalMail, HelpMail
+from postroom_sender.compose import compose
 from postroom_sender.letter import Letter, approval_letter, help_letter
+from tests.unit.sender.commands import account, approval, command
 
 TOKEN = "pr" + "a" * 40
 REPLY = {"reply_address": f"ops+{TOKEN}@corp.example", "from_address": "ops@corp.example"}
@@ -47,6 +49,9 @@ def test_the_reason_is_said(changes: dict[str, Any], said: str) -> None:
 
 def test_a_reminder_is_called_so() -> None:
     assert letter(reminder=1).label == "Reminder: decision needed"
+    first, again = (compose(command(approval(reminder=number)), account()).content for number in (0, 2))
+    assert b"Subject: Decision needed: Deploy" in first
+    assert b"Subject: Reminder: Decision needed: Deploy" in again
 
 
 def test_the_choices_that_need_a_comment_are_named() -> None:

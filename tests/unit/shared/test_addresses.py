@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.account import matches
-from postroom.addresses import fold_case, normal_address, normal_domain, same_address, with_tag
+from postroom.addresses import fold_case, normal_address, normal_domain, same_address, same_person, with_tag
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,14 @@ def test_only_the_case_of_ascii_letters_does_not_matter() -> None:
     assert not same_address("strasse@x.example", "straße@x.example")
     assert not same_address("kim@x.example", "\u212aim@x.example")
     assert fold_case("ÄB") == "Äb"
+
+
+def test_sub_addresses_of_one_mailbox_are_one_person() -> None:
+    assert same_person("Ann+one@x.example", "ann+two@X.example")
+    assert same_person("ann@x.example", "ann+@x.example")
+    assert not same_person("ann+one@x.example", "ann+one@y.example")
+    assert not same_person("+one@x.example", "+two@x.example")
+    assert not same_person("ann@x.example", "bert+ann@x.example")
 
 
 def test_a_tag_goes_before_the_at() -> None:
