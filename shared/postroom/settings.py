@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     max_size_bytes: Annotated[int, Field(ge=64 * 1024)] = Field(
         25 * 1024 * 1024, description="Of larger mail only headers and the first part are read."
     )
+    attachments_limit_bytes: Annotated[int, Field(ge=0)] = Field(
+        20 * 1024 * 1024,
+        description="How large the files of one mail may be together; what is larger is not sent. On the "
+        "wire they are a third larger.",
+    )
     imap_connections_per_host: Annotated[int, Field(ge=0, le=100_000)] = Field(
         10_000,
         description="How many connections one fetcher has to one IMAP host at most; mailboxes take turns "

@@ -264,13 +264,14 @@ def _append(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]
     if wrong:
         raise Permanent(f"flags: {wrong[0]!r} is no IMAP flag")
 
-    def append(session: Session) -> bool:
-        into_folder(session, command.folder, lambda: _must_select(session, command.folder))
+    def append(session: Session) -> tuple[str, bool]:
+        folder = _folder_of(session, account, command)
+        into_folder(session, folder, lambda: _must_select(session, folder))
         if has_message_id(session, command.message_id):
-            return True
+            return folder, True
         with tools.spool.reading(command.dataref) as (size_bytes, parts):
-            session.append(command.folder, size_bytes, parts, command.flags)
-        return False
+            session.append(folder, size_bytes, parts, command.flags)
+        return folder, False
 
     return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, append)))]
 
@@ -286,19 +287,33 @@ def _find(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery])
     (delivery,) = step
     command: MailboxFind = delivery.envelope.message
 
-    def find(session: Session) -> bool:
-        session.examine(command.folder)
-        return has_message_id(session, command.message_id)
+    def find(session: Session) -> tuple[str, bool]:
+        folder = _folder_of(session, account, command)
+        session.examine(folder)
+        return folder, has_message_id(session, command.message_id)
 
     return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, find)))]
 
 
-def _looked_up(envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[], bool]) -> MailboxDone:
+def _folder_of(session: Session, account: Account, command: MailboxAppend | MailboxFind) -> str:
+    """The folder that is meant; without a name the one for sent mail. Raises Refused if there is none."""
+    if command.folder is not None:
+        return command.folder
+    setting = account.imap.sent_folder if account.imap else None
+    folder = setting or sent_folder(session.folders())[0]
+    if folder is None:
+        raise Refused("the mailbox has no folder for sent mail: name it in imap.sent_folder", "NONEXISTENT")
+    return folder
+
+
+def _looked_up(
+    envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[], tuple[str, bool]]
+) -> MailboxDone:
     """The result of a command about a Message-ID. `found`: the mail was there already."""
     command = envelope.message
-    found, refused = None, ""
+    folder, found, refused = command.folder or "", None, ""
     try:
-        found = look()
+        folder, found = look()
         metrics.commands_done.labels(action=_action(command)).inc()
     except Misconfigured as error:
         if error.reason_code != "folder_missing":
@@ -310,7 +325,7 @@ def _looked_up(envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[
         account=command.account,
         command_id=envelope.id,
         action=_action(command),
-        folder=command.folder,
+        folder=folder,
         found=found,
         refused=refused,
     )

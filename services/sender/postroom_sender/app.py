@@ -13,11 +13,13 @@ from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
 from postroom.service import Loop, Parts, Ticker, process_name, run_service
 from postroom.settings import Settings
+from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
 from postroom_sender.connections import Connections
+from postroom_sender.gathering import Gathering
 from postroom_sender.in_hand import InHand
 from postroom_sender.patience import Patience
 from postroom_sender.recorder import SERVICE
@@ -55,6 +57,7 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     standings = Standings(utc_now, patience, recall_from(store))
     parts = RoundParts(connections, standings, patience, Paces(), utc_now)
     in_hand = InHand()
+    gathering = Gathering(store, Spool(settings.spool), accounts, settings.attachments_limit_bytes)
 
     def relay(name: str) -> OutboxRelay:
         publisher = stack.enter_context(Publisher(settings.broker, name=f"sender {name}"))
@@ -65,7 +68,7 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     roster = Roster(accounts, store, relay("roster"), settings.shards, parts.clock)
 
     def consumer(queue: str) -> Consumer:
-        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards, testing)
+        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards, testing, gathering)
         stack.callback(sending.close)
         return Consumer(
             settings.broker,

@@ -10,22 +10,25 @@ from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
-from postroom.errors import Permanent
+from postroom.errors import Permanent, Transient
 from postroom.messages import AccountTest, MailSend
 from postroom.own_mail import content_sha256
 from postroom.store import Store
 from postroom.store.outbox import OutboxRelay
 from postroom_sender.compose import compose
 from postroom_sender.finding import Finding, find
+from postroom_sender.gathering import Gathering, Stock
 from postroom_sender.in_hand import InHand
 from postroom_sender.job import Job, Task
 from postroom_sender.ledger import FINAL, Claim
+from postroom_sender.material import Unwritable
 from postroom_sender.outcome import Outcome, Result
 from postroom_sender.recorder import Recorder
 from postroom_sender.round import Round, RoundParts
 from postroom_sender.testing import Testing
 
 IN_HAND_RETRY_S = 10.0
+NOT_READY_RETRY_S = 5.0
 MAX_ACCOUNTS_AT_ONCE = 8
 _CRASHED = Outcome(
     Result.UNCERTAIN,
@@ -54,8 +57,10 @@ class Sending:
         relay: OutboxRelay,
         shards: int,
         testing: Testing,
+        gathering: Gathering,
     ) -> None:
         self._testing = testing
+        self._gathering = gathering
         self._parts = parts
         self._accounts = accounts
         self._in_hand = in_hand
@@ -84,6 +89,8 @@ class Sending:
         self, deliveries: Sequence[Delivery], verdicts: dict[int, Verdict], taken: list[str]
     ) -> Iterator[Task | Refused]:
         """What there is to do; what is not to be done now gets its verdict here."""
+        orders = (each.envelope.message for each in deliveries)
+        stock = self._gathering.stock([each for each in orders if isinstance(each, MailSend)])
         for index, delivery in enumerate(deliveries):
             command = delivery.envelope.message
             if not isinstance(command, MailSend):
@@ -93,7 +100,12 @@ class Sending:
                 verdicts[index] = RetryIn(IN_HAND_RETRY_S, "the mail is being sent")
                 continue
             taken.append(command.id)
-            work = written(Job(index, delivery, command, ""), self._accounts.get(command.account))
+            job = Job(index, delivery, stock.addressed(command), "")
+            try:
+                work = written(job, self._accounts.get(job.command.account), stock)
+            except Transient as error:
+                verdicts[index] = RetryIn(NOT_READY_RETRY_S, str(error))
+                continue
             wait_s = self._wait_s(work)
             if wait_s:
                 verdicts[index] = RetryIn(wait_s, "the account's mail server is left alone for a while")
@@ -173,8 +185,10 @@ class Sending:
         return Recorder(self._store, self._relay, self._shards, self._parts.clock)
 
 
-def written(job: Job, account: Account | None) -> Task | Refused:
-    """The job with its mail written, or why there is none (pure)."""
+def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
+    """The job with its mail written, or why there is none. Raises Transient if that is not known yet."""
+    if account is None and not job.command.account:
+        return _refused(job, "unknown_account", "the order names no account, and neither does its template")
     if account is None:
         return _refused(job, "unknown_account", f"there is no account {job.command.account!r}")
     # Through a system_smtp that is missing it will send once that is there: such mails wait.
@@ -182,7 +196,9 @@ def written(job: Job, account: Account | None) -> Task | Refused:
         why = "is disabled" if account.send else "is not set to send (send, smtp)"
         return _refused(job, "sending_disabled", f"the account {account.name} does not send: it {why}")
     try:
-        mail = compose(job.command, account)
+        mail = compose(job.command, account, stock.material(job.command, account))
+    except Unwritable as error:
+        return _refused(job, error.reason_code, str(error))
     except Permanent as error:
         return _refused(job, "invalid_content", str(error))
     known_by = content_sha256(mail.content)

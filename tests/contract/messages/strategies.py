@@ -56,6 +56,8 @@ KNOWN: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (messages.ApprovalId, IDS),
     (messages.Choice, CHOICES),
     (messages.Folder, LINES),
+    (messages.EventName, st.one_of(st.just(""), LINES)),
+    (messages.InboxId, st.binary(min_size=8, max_size=8).map(bytes.hex)),
     (messages.Sha256, st.binary(min_size=32, max_size=32).map(bytes.hex)),
     (Address, ADDRESSES),
 ]

@@ -152,7 +152,8 @@ def test_a_sent_mail_is_appended_once_and_found_by_its_whole_message_id(
 ) -> None:
     dataref = Spool(mailroom.settings.spool).put([mail(100)])
     message_id = "<mail-100@example.net>"
-    sent: dict[str, Any] = {"account": where["account"], "folder": "Sent", "message_id": message_id}
+    # Without a name it is the folder for sent mail.
+    sent: dict[str, Any] = {"account": where["account"], "message_id": message_id}
     before = mailroom.answer(mailroom.send(MailboxFind(**sent)))
     results = [
         mailroom.answer(mailroom.send(MailboxAppend(**sent, dataref=dataref), command_id))
@@ -161,6 +162,7 @@ def test_a_sent_mail_is_appended_once_and_found_by_its_whole_message_id(
     after = mailroom.answer(mailroom.send(MailboxFind(**sent)))
     part = mailroom.answer(mailroom.send(MailboxFind(**sent | {"message_id": "mail-100@example.net"})))
     assert [each.found for each in (before, *results, after, part)] == [False, False, True, True, False]
+    assert {each.folder for each in (before, *results, after)} == {"Sent"}
     assert list(dovecot.mails(dovecot_account.user, "Sent").values()) == [mail(100)]
     assert set(dovecot.flags(dovecot_account.user, "Sent").values()) == {frozenset({"\\Seen"})}
 

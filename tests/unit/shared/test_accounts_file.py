@@ -155,9 +155,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault() -> None:
 
 
 ALL_OF_ACCOUNT = (
-    "address, after_processing, approvers, ca_file, campaign, confidential, dedicated, deny, enabled, footer, "
-    "from_name, imap, log, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, "
-    "reply_address, reply_to, retention, send, sent_copies, smtp, thread_within, type, uncertain, "
+    "address, after_processing, approvers, ca_file, campaign, confidential, dedicated, deny, enabled, "
+    "footer, from_name, imap, log, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, "
+    "reply_address, reply_to, retention, send, sent_copies, signature, smtp, thread_within, type, uncertain, "
     "use_system_smtp, verify_certificate"
 )
 ALL_OF_IMAP = (
@@ -388,7 +388,7 @@ QUOTE_IT = "not allowed here: put it in quotes if it is meant as it is"
             GOOD + "system_smtp: {server: relay}\n",
             [
                 "21: system_smtp.host: is missing",
-                "21: system_smtp.server: is not a setting; allowed here: accounts, auth, host, mails_per_…",
+                "21: system_smtp.server: is not a setting; allowed here: accounts, auth, files_sent_…",
             ],
         ),
         (

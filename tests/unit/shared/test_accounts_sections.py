@@ -84,7 +84,7 @@ def test_without_users_the_owner_and_the_readers_are_names_and_no_more() -> None
         (wrong("role: admin", "role: boss"), ["4: users[0].role: must be one of 'admin' or 'agent'"]),
         (
             wrong("role: admin", "rol: admin"),
-            ["4: users[0].rol: is not a setting; allowed here: address, enabled, name, role"],
+            ["4: users[0].rol: is not a setting; allowed here: address, enabled, name, role, signature"],
         ),
         (
             wrong("name: anna", "name: Anna B"),
