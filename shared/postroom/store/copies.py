@@ -1,0 +1,125 @@
+"""Copies of sent mail for the folder for sent mail: ordered, filed or refused, and then ordered again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from postroom.messages import MailboxAppend, derive_id
+from postroom.store.engine import insert_new
+from postroom.store.schema import sent_copies
+
+AGAIN_AFTER_S = (600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+"""After a refusal, by the orders so far; then it is given up, which people see."""
+ANSWER_WITHIN_S = 6 * 3600.0
+"""Without an answer for so long it is ordered again: the mailbox has a mail of one Message-ID once."""
+MAX_DETAIL_CHARS = 500
+STEP = 100
+
+
+@dataclass(frozen=True)
+class NewCopy:
+    """A copy that is to be filed; without `dataref` the spool did not take it, and `detail` says why."""
+
+    send_id: str
+    account: str
+    message_id: str
+    dataref: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command with its id."""
+
+    id: str
+    command: MailboxAppend
+
+
+def add(connection: Connection, copies: Sequence[NewCopy], now: datetime) -> list[Order]:
+    """Record the copies; the commands that file them."""
+    rows = [
+        {
+            "send_id": each.send_id,
+            "account": each.account,
+            "message_id": each.message_id,
+            "dataref": each.dataref,
+            "command_id": _command_id(each.send_id, 1),
+            "state": "ordered" if each.dataref else "refused",
+            "detail": each.detail[:MAX_DETAIL_CHARS],
+            "tries": 1,
+            "due_at": now + timedelta(seconds=ANSWER_WITHIN_S) if each.dataref else None,
+            "updated_at": now,
+        }
+        for each in copies
+    ]
+    new = insert_new(connection, sent_copies, rows, key="send_id")
+    return [
+        Order(_command_id(each.send_id, 1), _append(each.account, each.message_id, each.dataref))
+        for each in copies
+        if each.send_id in new and each.dataref
+    ]
+
+
+def note(connection: Connection, command_id: str, *, found: bool | None, refused: str, now: datetime) -> bool:
+    """What became of an order; returns whether it was one for a copy. The answer may come twice."""
+    table = sent_copies.c
+    row = connection.execute(
+        select(table.send_id, table.tries).where(table.command_id == command_id).with_for_update()
+    ).one_or_none()
+    if row is None:
+        return False
+    if refused:
+        left = row.tries <= len(AGAIN_AFTER_S)
+        due_at = now + timedelta(seconds=AGAIN_AFTER_S[row.tries - 1]) if left else None
+        values = {"state": "refused", "detail": refused[:MAX_DETAIL_CHARS], "due_at": due_at}
+    else:
+        values = {"state": "there" if found else "filed", "detail": "", "due_at": None}
+    connection.execute(
+        update(sent_copies).where(table.send_id == row.send_id).values(**values, updated_at=now)
+    )
+    return True
+
+
+def order_again(connection: Connection, now: datetime) -> list[Order]:
+    """Order some of the copies that are due again; the commands."""
+    table = sent_copies.c
+    due = connection.execute(
+        select(sent_copies)
+        .where(table.due_at <= now)
+        .order_by(table.due_at)
+        .limit(STEP)
+        .with_for_update(skip_locked=True)
+    ).all()
+    orders = []
+    for row in due:
+        given_up = row.tries > len(AGAIN_AFTER_S)
+        command_id = _command_id(row.send_id, row.tries + 1)
+        values = {"state": "refused", "detail": row.detail or "no answer came", "due_at": None}
+        if not given_up:
+            due_at = now + timedelta(seconds=ANSWER_WITHIN_S)
+            values = {"state": "ordered", "tries": row.tries + 1, "command_id": command_id, "due_at": due_at}
+            orders.append(Order(command_id, _append(row.account, row.message_id, row.dataref)))
+        connection.execute(
+            update(sent_copies).where(table.send_id == row.send_id).values(**values, updated_at=now)
+        )
+    return orders
+
+
+def by_state(connection: Connection) -> dict[Literal["ordered", "refused"], int]:
+    """How many copies are not filed, by their state."""
+    table = sent_copies.c
+    query = (
+        select(table.state, func.count()).where(table.state.in_(("ordered", "refused"))).group_by(table.state)
+    )
+    return {row.state: int(row[1]) for row in connection.execute(query)}
+
+
+def _append(account: str, message_id: str, dataref: str) -> MailboxAppend:
+    return MailboxAppend(account=account, message_id=message_id, dataref=dataref)
+
+
+def _command_id(send_id: str, number: int) -> str:
+    return derive_id("sent copy", send_id, number)
