@@ -18,6 +18,7 @@ from postroom_console.inbox import inbox
 from postroom_console.secrets import secrets
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
+from postroom_console.templates import templates
 from postroom_console.tokens import tokens
 from postroom_console.topology import topology
 from postroom_console.up import up
@@ -50,6 +51,7 @@ for command in (
     tokens,
     audit,
     deny,
+    templates,
     webhooks,
     config,
     topology,

@@ -28,6 +28,7 @@ _NEEDS: dict[Deed, str] = {
     "webhooks": "webhooks are for users with the role admin",
     "dead": "dead letters are for users with the role admin",
     "accounts": "accounts are for users with the role admin",
+    "templates": "changing templates is for users with the role admin",
     "audit": "what concerns no account is for users with the role admin",
 }
 
