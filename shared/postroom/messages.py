@@ -36,6 +36,7 @@ MAX_REMINDERS = 50
 MAX_BODY_CHARS = 100_000
 MAX_QUOTED_CHARS = 2000
 MAX_ATTACHMENTS = 50
+MAX_BULK_INSIDE = 5000
 RESERVED_VALUES = frozenset({"signature", "recipient", "sender", "unsubscribe"})
 """What every template is given, beside the values of the message."""
 MEDIA_TYPE_PATTERN = r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$"  # RFC 6838 section 4.2
@@ -104,6 +105,7 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ApprovalId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 Choice = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w-]{0,31}$")]
+BulkId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ValueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_one_line)]
@@ -415,7 +417,7 @@ class MailSend(Command):
 
     For its record: `event`, what it was sent for in the program's words; `contact_id` and `conversation_id`,
     where people look for it (default: as address and conversation lead there); `log`, how much of it is
-    kept, where that is not what the account says.
+    kept, where that is not what the account says. `bulk_id`: of which bulk it is a part.
     """
 
     TYPE: ClassVar[str] = "mail.send"
@@ -434,6 +436,7 @@ class MailSend(Command):
     contact_id: InboxId | None = None
     conversation_id: InboxId | None = None
     log: LogDepth | None = None
+    bulk_id: BulkId | Literal[""] = ""
 
     @model_validator(mode="after")
     def _fitting(self) -> "MailSend":
@@ -455,6 +458,41 @@ class MailSend(Command):
     def recipients(self) -> tuple[str, ...]:
         """Who gets the mail: the one in To first."""
         return (self.recipient, *self.cc)
+
+
+class BulkRecipient(BaseModel):
+    """Who gets a mail of a bulk, and what the template's names stand for in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    recipient: ShortLine
+    values: Annotated[dict[ValueName, JsonValue], Field(max_length=200)] = Field(default_factory=dict)
+
+
+class BulkSend(Command):
+    """Send one mail each to many people. `id` is the idempotency key: a repeat mails nobody twice.
+
+    `recipients`, or `dataref`: a list as CSV in the spool, whose first line names the columns: `email`, and
+    values of the template. All are checked before the first mail is sent; if one is wrong none is sent, or
+    with `skip_invalid` those are left out. The answer is `bulk.accepted` or `bulk.refused`.
+    """
+
+    TYPE: ClassVar[str] = "bulk.send"
+
+    id: BulkId
+    account: AccountName
+    template: TemplateName | None = None
+    recipients: Annotated[tuple[BulkRecipient, ...], Field(max_length=MAX_BULK_INSIDE)] = ()
+    dataref: Annotated[str, StringConstraints(pattern=r"^spool:sha256:[0-9a-f]{64}$")] | None = None
+    skip_invalid: bool = False
+    attachments: Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)] = ()
+    signed_by: ShortLine = ""
+    event: EventName = ""
+
+    @model_validator(mode="after")
+    def _one_list(self) -> "BulkSend":
+        if bool(self.recipients) == (self.dataref is not None):
+            raise ValueError("recipients: give either these or a dataref")
+        return self
 
 
 # Commands to the fetcher
@@ -684,12 +722,67 @@ class MailUncertain(SendEvent):
 
 
 class MailBounced(SendEvent):
-    """A mail came back."""
+    """A mail came back, or was complained about; proven by a tag that only the mail itself carried.
+
+    `kind`: for good (`hard`), for a reason that may pass (`soft`), or reported as spam (`complaint`: it did
+    arrive). `status`: as the other server says it (RFC 3463). `suppressed`: whether the address gets no
+    further mail.
+    """
 
     TYPE: ClassVar[str] = "mail.bounced"
 
     reason_code: str
     reason: QuotedLine
+    kind: Literal["hard", "soft", "complaint"] = "hard"
+    status: QuotedLine = ""
+    suppressed: bool = False
+
+
+class BulkAccepted(Event):
+    """A list is checked and recorded, and its mails are on the way. `skipped`: lines left out as wrong."""
+
+    TYPE: ClassVar[str] = "bulk.accepted"
+
+    account: AccountName
+    bulk_id: BulkId
+    recipients: Annotated[int, Field(ge=0)]
+    skipped: Annotated[int, Field(ge=0)] = 0
+
+
+class BulkFault(BaseModel):
+    """What is wrong with a line of a list. `line`: from 1; of recipients in the message their number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    line: Annotated[int, Field(ge=0)]
+    reason: QuotedLine
+
+
+class BulkRefused(Event):
+    """A list was not accepted, and nobody got a mail. `faults`: the first of them; `wrong`: how many."""
+
+    TYPE: ClassVar[str] = "bulk.refused"
+
+    account: AccountName
+    bulk_id: BulkId
+    field: str
+    reason: QuotedLine
+    wrong: Annotated[int, Field(ge=0)] = 0
+    faults: tuple[BulkFault, ...] = ()
+
+
+class BulkEnded(Event):
+    """No mail of a bulk is on the way any more; how many became what at that time."""
+
+    TYPE: ClassVar[str] = "bulk.ended"
+
+    account: AccountName
+    bulk_id: BulkId
+    sent: Annotated[int, Field(ge=0)]
+    failed: Annotated[int, Field(ge=0)]
+    uncertain: Annotated[int, Field(ge=0)]
+    suppressed: Annotated[int, Field(ge=0)]
+    bounced: Annotated[int, Field(ge=0)] = 0
+    skipped: Annotated[int, Field(ge=0)] = 0
 
 
 class MailboxDone(Event):

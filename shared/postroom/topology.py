@@ -16,6 +16,7 @@ from postroom.messages import (
     ApprovalDelegate,
     ApprovalQuery,
     ApprovalRequest,
+    BulkSend,
     Command,
     Event,
     MailBounced,
@@ -187,6 +188,7 @@ _COMMAND_QUEUES: Mapping[type[Command], str] = {
     ApprovalDelegate: PROCESSOR_COMMANDS,
     ApprovalQuery: PROCESSOR_COMMANDS,
     WebhookTest: NOTIFIER_COMMANDS,
+    BulkSend: SENDER_BULK,
 }
 _SEND_QUEUES = {"transactional": SENDER_TRANSACTIONAL, "bulk": SENDER_BULK}
 _FETCHER = (

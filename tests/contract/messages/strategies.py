@@ -20,6 +20,8 @@ from postroom.messages import (
     ApprovalRequest,
     AtLeast,
     Attachment,
+    BulkRecipient,
+    BulkSend,
     Escalation,
     MailReceived,
     MailSend,
@@ -42,6 +44,7 @@ MOMENTS = st.datetimes(
     timezones=st.just(UTC),
 )
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,60}", fullmatch=True)
+BULK_IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", fullmatch=True)
 CHOICES = st.from_regex(r"[a-zäöüß][a-z0-9_-]{0,10}", fullmatch=True)
 
 # Annotated aliases compare by what they are made of; some cannot be hashed, so this is a list.
@@ -54,6 +57,7 @@ KNOWN: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (messages.UtcTime, MOMENTS),
     (messages.AccountName, st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)),
     (messages.ApprovalId, IDS),
+    (messages.BulkId, BULK_IDS),
     (messages.Choice, CHOICES),
     (messages.Folder, LINES),
     (messages.EventName, st.one_of(st.just(""), LINES)),
@@ -86,6 +90,11 @@ PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (MailSend, "unsubscribe"): st.sampled_from([None, "https://example.com/u?id=1&x=%20"]),
     (TemplateMail, "template"): st.none() | st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
     (TemplateMail, "values"): VALUES,
+    (MailSend, "bulk_id"): st.just("") | BULK_IDS,
+    (BulkRecipient, "values"): VALUES,
+    (BulkSend, "template"): st.none() | st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
+    (BulkSend, "dataref"): st.none(),
+    (BulkSend, "attachments"): FILES,
     (AccountTest, "candidate"): st.none() | SETTINGS,
     (TestStage, "duration_ms"): st.floats(0, 1e6),
     (ApprovalQuery, "reply_to"): IDS.map(lambda text: f"postroom.client.{text.replace(':', '-')}"),
@@ -114,6 +123,9 @@ def of_model(model: type[BaseModel]) -> st.SearchStrategy[Any]:
             st.builds(MailReceived, **{**fields, "content": st.binary(max_size=200), "dataref": st.none()}),
             st.builds(MailReceived, **{**fields, "content": st.none(), "dataref": LINES}),
         )
+    if model is BulkSend:
+        people = st.lists(of_model(BulkRecipient), min_size=1, max_size=3).map(tuple)
+        return st.builds(model, **{**fields, "recipients": people})
     if model is MailSend:
         content = st.one_of(of_model(PlainMail), of_model(TemplateMail))
         return st.builds(model, **fields) | st.builds(
