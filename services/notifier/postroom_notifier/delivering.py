@@ -22,7 +22,7 @@ from postroom_notifier.standing import Standings
 
 logger = logging.getLogger(__name__)
 
-ASIDE_S = 10.0
+ASIDE_S = 1.0
 
 
 class Mail:

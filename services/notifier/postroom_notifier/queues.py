@@ -80,8 +80,7 @@ class EventQueues:
         return False
 
     def _is_due(self, family: Family, known: Declared | None) -> bool:
-        is_known = known is not None and known == Declared(frozenset(family.bindings))
-        return not is_known or self._made.get(family.name) != family
+        return known != Declared(frozenset(family.bindings)) or self._made.get(family.name) != family
 
     def _is_over(self, queue: Declared) -> bool:
         return queue.retired_at is None or self._clock() - queue.retired_at >= self._grace
@@ -89,8 +88,8 @@ class EventQueues:
     def _make(self, broker: Queues, family: Family, known: Declared | None) -> None:
         wanted = frozenset(family.bindings)
         before = known.bindings if known else frozenset()
-        if not wanted >= before or known is None:
-            self._note({family.name: Declared(before | wanted)})
+        if known != Declared(wanted):
+            self._note({family.name: Declared(before | wanted, is_bound=False)})
         for queue in family.queues():
             broker.declare(queue)
         broker.unbind(family.name, before - wanted)

@@ -13,16 +13,20 @@ from postroom.topology import COMMANDS, Binding
 
 @dataclass(frozen=True)
 class Declared:
-    """A work queue. `retired_at`: since when nobody asks for it any more."""
+    """A work queue, and what it may be bound to.
+
+    `is_bound`: it is, to all of that and nothing else. `retired_at`: since when nobody asks for it any more.
+    """
 
     bindings: frozenset[Binding]
+    is_bound: bool = True
     retired_at: datetime | None = None
 
 
 def read(connection: Connection) -> dict[str, Declared]:
     """All of them, by the name of the work queue."""
     return {
-        row.name: Declared(frozenset(Binding(*each) for each in row.bindings), row.retired_at)
+        row.name: Declared(frozenset(Binding(*each) for each in row.bindings), row.is_bound, row.retired_at)
         for row in connection.execute(select(event_queues).order_by(event_queues.c.name))
     }
 
@@ -33,11 +37,12 @@ def write(connection: Connection, queues: Mapping[str, Declared]) -> None:
         {
             "name": name,
             "bindings": sorted([each.exchange, each.routing_key] for each in queue.bindings),
+            "is_bound": queue.is_bound,
             "retired_at": queue.retired_at,
         }
         for name, queue in queues.items()
     ]
-    upsert(connection, event_queues, rows, update=("bindings", "retired_at"))
+    upsert(connection, event_queues, rows, update=("bindings", "is_bound", "retired_at"))
 
 
 def forget(connection: Connection, names: Iterable[str]) -> None:

@@ -686,12 +686,13 @@ webhook_states = Table(
 )
 
 # Events. Notifier: the queues of webhooks and campaigns that it has declared, each with what it may be bound
-# to (exchange and routing key); `retired_at`: since when the accounts file does not ask for it any more.
+# to (exchange and routing key). `is_bound`: it is, to all of them and nothing else; `retired_at`: since when the accounts file does not ask for it any more.
 event_queues = Table(
     "event_queues",
     metadata,
     Column("name", String(100), primary_key=True),
     Column("bindings", JSON, nullable=False),
+    Column("is_bound", Boolean, nullable=False),
     Column("retired_at", Moment),
 )
 

@@ -82,7 +82,7 @@ class Office:
         def there() -> bool:
             with self.store.read() as connection:
                 known = event_queues.read(connection).get(family.name)
-            return known is not None and bindings in (None, len(known.bindings))
+            return known is not None and known.is_bound and bindings in (None, len(known.bindings))
 
         wait_until(there, 10, f"{family.name} to be declared")
 

@@ -39,15 +39,15 @@ def test_an_event_is_posted_as_a_signed_cloudevent_to_whom_it_is_for(office: Off
 
 
 def test_a_failure_is_tried_again_as_the_same_event_and_retry_after_is_obeyed(office: Office) -> None:
-    answers = {0: Say(500), 1: Say(503, {"Retry-After": "2"})}
+    answers = {0: Say(503, {"Retry-After": "2"})}
     with Receiver(lambda number: answers.get(number, Say())) as receiver, office.notifier():
         office.apply(office.webhook("tickets", receiver.url))
         office.wait_for_queue(queue_of("tickets"))
         (event_id,) = office.tell(accepted(1))
-        wait_until(lambda: len(receiver.got) == 3, 20, "the third try")
+        wait_until(lambda: len(receiver.got) == 2, 20, "the second try")
         assert set(receiver.ids) == {event_id}
-        times = [int(each.headers["webhook-timestamp"]) for each in receiver.got]
-        assert times[2] - times[1] >= 2
+        first, second = (int(each.headers["webhook-timestamp"]) for each in receiver.got)
+        assert second - first >= 2
 
 
 def test_who_never_answers_delays_nobody_else(office: Office) -> None:

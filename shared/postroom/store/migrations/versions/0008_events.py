@@ -30,6 +30,7 @@ def upgrade() -> None:
         "event_queues",
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("bindings", sa.JSON(), nullable=False),
+        sa.Column("is_bound", sa.Boolean(), nullable=False),
         sa.Column("retired_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_event_queues")),
     )
