@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import chain
-from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast
 
 from pydantic import ValidationError
 
@@ -41,11 +41,13 @@ from postroom.messages import (
     ApprovalState,
     ApprovalStates,
     ApprovalUndecided,
+    Attachment,
     Command,
     Event,
     MailReceived,
     MailSend,
     PlainMail,
+    TemplateMail,
     derive_id,
     utc_seconds,
 )
@@ -79,6 +81,15 @@ class UnknownApproval(Permanent, LookupError):
     def __init__(self, approval_id: str) -> None:
         super().__init__(f"there is no approval {approval_id!r}")
         self.approval_id = approval_id
+
+
+class SendOptions(TypedDict, total=False):
+    """What a mail may have besides: see `mail.send`."""
+
+    attachments: Sequence[Attachment]
+    signed_by: str
+    lane: Literal["transactional", "bulk"]
+    unsubscribe: str
 
 
 class RequestFields(TypedDict, total=False):
@@ -210,21 +221,57 @@ class Client:
         subscriptions = self._again_and_again(None, listening)
         return self._events(types, chain([next(subscriptions)], subscriptions))
 
-    def send(self, account: str, to: str, subject: str, text: str, html: str | None = None) -> MailSend:
+    def send(
+        self,
+        account: str,
+        to: str,
+        subject: str,
+        text: str,
+        html: str | None = None,
+        **options: Unpack[SendOptions],
+    ) -> MailSend:
         """Write to somebody. Returns when the order is in the queue; `mail.sent` or `mail.failed` follow.
 
         Raises:
             RequestRefused: A field is wrong.
         """
         content = _checked(PlainMail, subject=subject, text=text, html=html)
-        now = utc_seconds(utc_now())
+        return self._order(account, to, content, options)
+
+    def send_template(
+        self,
+        to: str,
+        template: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        account: str = "",
+        **options: Unpack[SendOptions],
+    ) -> MailSend:
+        """Write to somebody from a template. Returns when the order is in the queue.
+
+        Args:
+            to: The recipient.
+            template: Its name; None: the default one.
+            values: What its names stand for.
+            account: From which; empty: the one that the template names.
+            options: Attachments (`postroom.attachment.attach` makes them), and who signs.
+
+        Raises:
+            RequestRefused: A field is wrong.
+        """
+        content = _checked(TemplateMail, template=template, values=dict(values or {}))
+        return self._order(account, to, content, options)
+
+    def _order(
+        self, account: str, to: str, content: PlainMail | TemplateMail, options: SendOptions
+    ) -> MailSend:
         command = _checked(
             MailSend,
             id=f"{self._name}:{secrets.token_hex(12)}",
             account=account,
             recipient=to,
             content=content,
-            written_at=now,
+            written_at=utc_seconds(utc_now()),
+            **options,
         )
         self._send(command, derive_id(command.TYPE, command.id))
         return command
@@ -326,7 +373,14 @@ def build_request(**fields: Unpack[RequestFields]) -> ApprovalRequest:
 
 
 Model = TypeVar(
-    "Model", ApprovalRequest, ApprovalCancel, ApprovalDelegate, ApprovalQuery, MailSend, PlainMail
+    "Model",
+    ApprovalRequest,
+    ApprovalCancel,
+    ApprovalDelegate,
+    ApprovalQuery,
+    MailSend,
+    PlainMail,
+    TemplateMail,
 )
 
 
