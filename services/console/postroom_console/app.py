@@ -10,6 +10,7 @@ from postroom_console.approvals import approvals
 from postroom_console.audit import audit
 from postroom_console.config import config
 from postroom_console.contacts import contacts
+from postroom_console.dead import dead
 from postroom_console.demo import demo
 from postroom_console.deny import deny
 from postroom_console.evidence import evidence
@@ -43,6 +44,7 @@ for command in (
     approvals,
     inbox,
     contacts,
+    dead,
     evidence,
     apply,
     accounts,

@@ -108,7 +108,7 @@ def export(approval_id: str, output: str | None) -> None:
         sys.stdout.buffer.flush()
     else:
         path = Path(output or f"{_UNFIT.sub('_', approval_id)}.evidence.zip")
-        _write(path, data)
+        write_private(path, data)
         click.echo(f"{path}: {len(entries)} entries, the newest has the hash {_plain(entries[-1].digest)}")
     faults = [each for each in verify_bundle(data) if each.ok is False]
     _print(faults, stderr=True)
@@ -220,7 +220,7 @@ def _unrecorded(connection: Connection, kept_days: int | None) -> Iterable[Findi
     return [Finding(False, f"{row.id}: it is {row.state}, and there is no evidence") for row in ended]
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Write a file for its owner's eyes, whole or not at all."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

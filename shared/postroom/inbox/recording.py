@@ -32,7 +32,7 @@ _COLUMNS = (
 def record(
     connection: Connection, entries: Sequence[Entry], within: Mapping[str, timedelta], now: datetime
 ) -> dict[str, str]:
-    """Let the mails join their conversations; those that are there already change nothing.
+    """Let the mails join their conversations; those that are there already only get a new outcome.
 
     Args:
         connection: The transaction; another's that begins the same conversation is waited for.
@@ -41,14 +41,15 @@ def record(
         now: When contacts are made.
 
     Returns:
-        The conversation of each mail that is new, by the message's id.
+        The conversation of each mail that is new, or was replayed, by the message's id.
 
     Raises:
         Transient: others begin the same conversations all the time.
     """
     new = _new(connection, entries)
+    replayed = _replayed(connection, {each.id: each for each in entries}, new)
     if not new:
-        return {}
+        return replayed
     placing = _placed(connection, new, within)
     _write_conversations(connection, placing)
     rows = [_message_row(each, placing.conversations[each.id]) for each in new]
@@ -57,7 +58,26 @@ def record(
     if sources:
         connection.execute(message_sources.insert(), sources)
     _make_contacts(connection, [each for each in new if each.direction == "out"], now)
-    return placing.conversations
+    return {**replayed, **placing.conversations}
+
+
+def _replayed(connection: Connection, entries: Mapping[str, Entry], new: Sequence[Entry]) -> dict[str, str]:
+    """The conversations of mails that are there and are handled once more: a person replayed them."""
+    fresh = {each.id for each in new}
+    again = [each for each in entries.values() if each.id not in fresh and each.direction == "in"]
+    if not again:
+        return {}
+    table = conversation_messages.c
+    connection.execute(
+        update(conversation_messages)
+        .where(table.id == bindparam("of"))
+        .values(outcome=bindparam("became"), approval_id=bindparam("request")),
+        [{"of": each.id, "became": each.outcome, "request": each.approval_id} for each in again],
+    )
+    rows = connection.execute(
+        select(table.id, table.conversation_id).where(table.id.in_([each.id for each in again]))
+    )
+    return {row.id: row.conversation_id for row in rows}
 
 
 def _new(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
