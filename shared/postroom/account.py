@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from postroom.account_oauth import PRESETS, AccountType, OAuth, Provider, provider
 from postroom.account_retention import Retention
 from postroom.account_servers import TOKEN_MECHANISMS, Imap, Server, Smtp, SystemSmtp
+from postroom.account_unsubscribe import Unsubscribe
 from postroom.account_values import AddressPatterns, DenyPatterns, DurationS, Section, lines
 from postroom.addresses import Address
 from postroom.messages import AccountName, Folder, Line, LogDepth, ShortLine, Text
@@ -47,6 +48,15 @@ class Account(Section):
         True,
         description="Off: the mail server does not deliver `name+tag@domain`, so replies go to the reply "
         "address as it is, and the token is in the subject, the references and the text alone.",
+    )
+    verp: bool = Field(
+        description="Whether mails go out with a tag in the envelope sender (`address+tag`), so that a mail "
+        "that comes back names the one it is about. Default: where the mailbox is read, with "
+        "`plus_addressing` and `type: smtp-imap`. Off: bounces are known by what they repeat of the mail."
+    )
+    unsubscribe: Unsubscribe = Field(
+        default_factory=lambda: Unsubscribe.model_validate({}),
+        description="How the recipients of its bulk mail end it.",
     )
     proof: ProofLevel = Field(
         "token",
@@ -137,6 +147,8 @@ class Account(Section):
             data["imap"] = {**inherited, **imap}
         data.setdefault("receive", imap is not None)
         data.setdefault("send", smtp is not None or data.get("use_system_smtp") is True)
+        tags = data.get("plus_addressing", True) is True and data.get("type", "smtp-imap") == "smtp-imap"
+        data.setdefault("verp", tags and data["receive"] is True)
         return data
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ _ADDRESS_COLUMNS = ("email", "e-mail", "mail", "address", "recipient", "to")
 _VALUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _DELIMITERS = ",;\t"
 _SHOWN_CHARS = 60
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -66,7 +66,7 @@ def read_list(content: bytes) -> Iterator[Row | Fault]:
         raise NoList(f"line {line}: the list is not UTF-8 text: save it as CSV UTF-8") from None
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_LINE.findall(text), delimiter=delimiter, strict=True)
     names = _names(next(_cells(reader), None))
     yield from _rows(reader, names)
 

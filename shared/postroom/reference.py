@@ -19,6 +19,7 @@ from postroom.account_oauth import OAuth
 from postroom.account_reason import MAX_SIGN_IN_TRIES, REASONS
 from postroom.account_retention import Retention
 from postroom.account_servers import Imap, Smtp, SystemSmtp
+from postroom.account_unsubscribe import Unsubscribe
 from postroom.account_values import duration
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
@@ -90,6 +91,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "smtp": Smtp,
     "oauth": OAuth,
     "retention": Retention,
+    "unsubscribe": Unsubscribe,
     "system_smtp": SystemSmtp,
     "users": User,
     "webhooks": Webhook,

@@ -12,6 +12,8 @@ from email.utils import format_datetime
 from postroom.account import Account
 from postroom.addresses import with_tag
 from postroom.errors import Permanent
+from postroom.mail_tag import FIELD as TAG_FIELD
+from postroom.mail_tag import tagged
 from postroom.messages import (
     ApprovalMail,
     ConfirmMail,
@@ -69,13 +71,14 @@ def compose(command: MailSend, account: Account, material: Material = NOTHING) -
     if isinstance(content, PlainMail | TemplateMail):
         words = written_body(command, account, material)
         head = _head(command, content, account, words.subject)
+        head += unsubscribe_fields(command, account, material.unsubscribe_tag)
         subject, text, body = words.subject, words.text, words.body
     else:
         head, body, text = _letter(command, content, account)
         subject = _title(content)
-    fields = [*_common(command, account), *head, _VERSION]
+    fields = [*_common(command, account, material), *head, _VERSION]
     return Composed(
-        sender=account.address,
+        sender=envelope_sender(account, material.bounce_tag),
         recipients=command.recipients,
         message_id=message_id(command, account.address),
         content=header_block(fields) + body,
@@ -83,6 +86,12 @@ def compose(command: MailSend, account: Account, material: Material = NOTHING) -
         subject=subject,
         text=text,
     )
+
+
+def envelope_sender(account: Account, tag: str) -> str:
+    """Where the mail comes back to: with its tag (VERP), where the account can have one there."""
+    with_it = tagged(account.address, tag) if account.verp and tag else None
+    return with_it or account.address
 
 
 def _addresses(command: MailSend, account: Account) -> tuple[str, ...]:
@@ -100,7 +109,7 @@ def message_id(command: MailSend, address: str) -> str:
     return f"<{content.reply_token}.{_digest(command.id)[:12]}@{domain}>"
 
 
-def _common(command: MailSend, account: Account) -> list[Field]:
+def _common(command: MailSend, account: Account, material: Material) -> list[Field]:
     return [
         Verbatim("Date", format_datetime(utc_seconds(command.written_at))),
         Mailbox("From", account.address, account.from_name),
@@ -108,6 +117,7 @@ def _common(command: MailSend, account: Account) -> list[Field]:
         *((Mailboxes("Cc", command.cc),) if command.cc else ()),
         Verbatim("Message-ID", message_id(command, account.address)),
         Verbatim("X-Postroom-Id", command.id),
+        *((Verbatim(TAG_FIELD, material.bounce_tag),) if material.bounce_tag else ()),
     ]
 
 
@@ -157,7 +167,7 @@ def _head(
         head.append(Mailbox("Reply-To", account.reply_to))
     if command.lane == "bulk":
         head.append(_SILENCE)
-    return [*head, *unsubscribe_fields(command, account)]
+    return head
 
 
 def _thread(in_reply_to: str) -> list[Field]:

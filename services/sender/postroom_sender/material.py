@@ -27,11 +27,16 @@ class File:
 
 @dataclass(frozen=True)
 class Material:
-    """All that there is; `signature` is a user's or the account's, and may be empty."""
+    """All that there is; `signature` is a user's or the account's, and may be empty.
+
+    `bounce_tag` and `unsubscribe_tag` (`postroom.mail_tag`) prove that what comes back is about this mail.
+    """
 
     template: Template | None = None
     files: tuple[File, ...] = ()
     signature: str = ""
+    bounce_tag: str = ""
+    unsubscribe_tag: str = ""
 
 
 NOTHING = Material()

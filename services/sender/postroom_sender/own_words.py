@@ -65,7 +65,7 @@ def _words(command: MailSend, account: Account, material: Material) -> tuple[str
         "sender": account.from_name or account.address,
         "signature": material.signature,
     }
-    link = unsubscribe_link(command, account)
+    link = unsubscribe_link(command, account, material.unsubscribe_tag)
     try:
         made = render(
             material.template, {**content.values, **given, **({"unsubscribe": link} if link else {})}

@@ -158,7 +158,7 @@ ALL_OF_ACCOUNT = (
     "address, after_processing, approvers, ca_file, campaign, confidential, dedicated, deny, enabled, "
     "footer, from_name, imap, log, move_to, name, oauth, owner, plus_addressing, proof, readers, receive, "
     "reply_address, reply_to, retention, send, sent_copies, signature, smtp, thread_within, type, uncertain, "
-    "use_system_smtp, verify_certificate"
+    "unsubscribe, use_system_smtp, verify_certificate, verp"
 )
 ALL_OF_IMAP = (
     "auth, authserv_id, count, folder, host, interval, max_connections, messages, password, "
