@@ -122,7 +122,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "replies": consumer(topology.REPLIES, received_mail("replies")),
         "inbox": consumer(topology.INBOX, received_mail("inbox")),
         "commands": consumer(topology.PROCESSOR_COMMANDS, commands),
-        "results": consumer(topology.RESULTS, Results(store)),
+        "results": consumer(topology.RESULTS, Results(store, relay("results"), settings.shards, utc_now)),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "deadlines": Ticker(deadlines.tend, DEADLINE_INTERVAL_S),
         "waiting": Ticker(WaitingMails(store, accounts, utc_now).tend, WAITING_INTERVAL_S),

@@ -5,10 +5,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import Update, update
 
+from postroom import metrics
+from postroom.broker.publisher import outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, Verdict
-from postroom.messages import MailBounced, MailboxDone, MailFailed, MailSent, MailUncertain
-from postroom.store import Store
+from postroom.clock import Clock
+from postroom.envelope import Envelope
+from postroom.messages import MailBounced, MailboxDone, MailFailed, MailSent, MailUncertain, Message
+from postroom.store import Store, outbox
+from postroom.store.outbox import OutboxRelay
 from postroom.store.schema import approvers
+from postroom_processor.aftermath import follow, matters
+from postroom_processor.receiving import SERVICE
 
 logger = logging.getLogger(__name__)
 
@@ -18,18 +25,20 @@ _KNOWN = (MailSent, MailFailed, MailUncertain, MailBounced, MailboxDone)
 class Results:
     """The handler of the queue `results`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, relay: OutboxRelay, shards: int, clock: Clock) -> None:
         self._store = store
+        self._relay = relay
+        self._shards = shards
+        self._clock = clock
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """One verdict for each delivery. An Ack means: what matters of the report is durable."""
-        failures = [
-            each for each in deliveries if isinstance(each.envelope.message, MailFailed | MailBounced)
+        envelopes = [each.envelope for each in deliveries]
+        reports = [
+            each for each in envelopes if isinstance(each.message, MailFailed) or matters(each.message)
         ]
-        if failures:
-            with self._store.write() as connection:
-                for delivery in failures:
-                    connection.execute(_undelivered(delivery.envelope.message))
+        if reports:
+            self._record(reports)
         for delivery in deliveries:
             self._log(delivery)
         return [
@@ -38,6 +47,18 @@ class Results:
             else DeadLetter(f"{each.envelope.type} does not belong in {each.queue}")
             for each in deliveries
         ]
+
+    def _record(self, reports: Sequence[Envelope[Message]]) -> None:
+        now = self._clock()
+        with self._store.write() as connection:
+            told = []
+            for report in reports:
+                if isinstance(report.message, MailFailed | MailBounced):
+                    connection.execute(_undelivered(report.message))
+                if matters(report.message):
+                    told += [outgoing(each, self._shards) for each in follow(connection, report, now)]
+            outbox.add(connection, SERVICE, told, now)
+        metrics.unheard.inc(self._relay.publish(told).unheard)
 
     def _log(self, delivery: Delivery) -> None:
         message = delivery.envelope.message

@@ -12,7 +12,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
+from postroom.envelope import Envelope, envelop
+from postroom.messages import MailSent, SendEvent, derive_id
 from postroom.store.engine import insert_new
+from postroom.store.records import sha256_of
 from postroom.store.schema import doubts, send_recipients, sends
 
 EndedBy = Literal["found", "bounce", "policy", "said sent", "said resend"]
@@ -24,6 +27,7 @@ MAX_DETAIL_CHARS = 500
 class NewDoubt:
     """A mail in doubt. `command` (JSON) and `content` are None where neither may be kept.
 
+    `sha256`: of the content; one that was written anew after a crash is kept only if it is still the same.
     `is_parked`: nothing more is tried by itself.
     """
 
@@ -31,6 +35,7 @@ class NewDoubt:
     account: str
     command: bytes | None
     content: bytes | None
+    sha256: str
     is_parked: bool
 
 
@@ -42,6 +47,7 @@ class Doubt:
     attempts: int
     looks: int
     is_kept: bool
+    is_parked: bool
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,37 @@ class Ended:
     attempts: int
     correlation_id: str
     recipients: tuple[str, ...]
+    has_several: bool
+
+    def sent_events(self, source: str, now: datetime) -> list[Envelope[MailSent]]:
+        """`mail.sent` for each of the recipients: what was in doubt was sent."""
+        events = [
+            MailSent(
+                account=self.account,
+                send_id=self.send_id,
+                recipient=recipient,
+                message_id=self.message_id,
+                attempts=max(self.attempts, 1),
+            )
+            for recipient in self.recipients
+        ]
+        return [
+            envelop(
+                event,
+                source=source,
+                now=now,
+                message_id=event_id(event, several=self.has_several),
+                correlation_id=self.correlation_id,
+            )
+            for event in events
+        ]
 
 
 def open_new(connection: Connection, found: Sequence[NewDoubt], now: datetime) -> None:
     """Record that these mails are in doubt; of one that was before, what was kept then stays."""
+    if not found:
+        return
+    first = sha256_of(connection, [each.send_id for each in found])
     rows = [
         {
             "send_id": each.send_id,
@@ -67,7 +100,7 @@ def open_new(connection: Connection, found: Sequence[NewDoubt], now: datetime) -
             "answer": "",
             "parked_at": now if each.is_parked else None,
             "command": None if each.command is None else zlib.compress(each.command),
-            "content": None if each.content is None else zlib.compress(each.content),
+            "content": _packed(each, first.get(each.send_id)),
         }
         for each in found
     ]
@@ -77,6 +110,12 @@ def open_new(connection: Connection, found: Sequence[NewDoubt], now: datetime) -
             # Sent again, and in doubt again: the folder for sent mail is looked into anew.
             values = {"looks": 0, "look_id": None, "parked_at": now if each.is_parked else None}
             connection.execute(update(doubts).where(doubts.c.send_id == each.send_id).values(**values))
+
+
+def _packed(doubt: NewDoubt, first_sha256: str | None) -> bytes | None:
+    if doubt.content is None or first_sha256 not in (None, doubt.sha256):
+        return None
+    return zlib.compress(doubt.content)
 
 
 def standing(connection: Connection, send_ids: Sequence[str]) -> dict[str, Doubt]:
@@ -91,13 +130,16 @@ def standing(connection: Connection, send_ids: Sequence[str]) -> dict[str, Doubt
     looks = {
         row.send_id: row
         for row in connection.execute(
-            select(doubts.c.send_id, doubts.c.looks, doubts.c.content.is_not(None).label("kept")).where(
-                doubts.c.send_id.in_(list(attempts))
-            )
+            select(
+                doubts.c.send_id,
+                doubts.c.looks,
+                doubts.c.parked_at,
+                doubts.c.content.is_not(None).label("kept"),
+            ).where(doubts.c.send_id.in_(list(attempts)))
         )
     }
     return {
-        send_id: Doubt(send_id, tries, row.looks, bool(row.kept))
+        send_id: Doubt(send_id, tries, row.looks, bool(row.kept), row.parked_at is not None)
         for send_id, tries in attempts.items()
         if (row := looks.get(send_id)) is not None
     }
@@ -140,6 +182,22 @@ def park(connection: Connection, send_id: str, now: datetime) -> None:
     connection.execute(update(doubts).where(doubts.c.send_id == send_id).values(parked_at=now))
 
 
+def recipients_in_doubt(connection: Connection, send_id: str) -> tuple[str, ...]:
+    """Of a mail with several recipients, those that it is uncertain for."""
+    table = send_recipients.c
+    query = (
+        select(table.recipient)
+        .where(table.send_id == send_id, table.state == "uncertain")
+        .order_by(table.position)
+    )
+    return tuple(connection.execute(query).scalars())
+
+
+def event_id(event: SendEvent, *, several: bool) -> str:
+    """The id of an event about a mail: the same for the same end of it, for each of several recipients."""
+    return derive_id(event.TYPE, event.send_id, *((event.recipient,) if several else ()))
+
+
 def command_of(connection: Connection, send_id: str) -> bytes | None:
     """The order to send the mail, as JSON; None if it was not kept."""
     query = select(doubts.c.command).where(doubts.c.send_id == send_id)
@@ -161,12 +219,14 @@ def end(
     ).one_or_none()
     if changed is None:
         return None
-    several = connection.execute(
-        update(send_recipients)
-        .where(send_recipients.c.send_id == send_id, send_recipients.c.state == "uncertain")
-        .values(state=to, detail=detail[:MAX_DETAIL_CHARS], updated_at=now)
-        .returning(send_recipients.c.recipient)
-    ).scalars()
+    several = list(
+        connection.execute(
+            update(send_recipients)
+            .where(send_recipients.c.send_id == send_id, send_recipients.c.state == "uncertain")
+            .values(state=to, detail=detail[:MAX_DETAIL_CHARS], updated_at=now)
+            .returning(send_recipients.c.recipient)
+        ).scalars()
+    )
     recipients = tuple(several) or (changed.recipient,)
     if to == "retrying":
         # What is kept is sent again as it is; only then it is of no more use (`forget_settled`).
@@ -174,7 +234,13 @@ def end(
     else:
         connection.execute(delete(doubts).where(doubts.c.send_id == send_id))
     return Ended(
-        send_id, changed.account, changed.message_id, changed.attempts, changed.correlation_id, recipients
+        send_id,
+        changed.account,
+        changed.message_id,
+        changed.attempts,
+        changed.correlation_id,
+        recipients,
+        has_several=bool(several),
     )
 
 
