@@ -35,7 +35,7 @@ background:#fcfcfd;color:#1d2430;border:1px solid #dfe3e9;border-radius:10px;fon
 </body>
 </html>
 """
-_TAP = "A tap on one of them prepares the reply, which only has to be sent."
+_TAP = "A tap on {} prepares the reply, which only has to be sent."
 _SOFT = "color:#5b6472"
 _HEADING = (
     '<h1 style="margin:0 0 12px;font-size:21px;line-height:1.3;overflow-wrap:anywhere">'
@@ -90,7 +90,7 @@ def as_html(letter: Letter) -> str:
         *(fact(_FACT, label, value) for label, value in letter.facts),
         paragraph(letter.opening),
         _quotation(letter.quotation),
-        paragraph((*letter.how_to, _TAP)),
+        paragraph((*letter.how_to, _TAP.format("one of them" if len(letter.choices) > 1 else "it"))),
         *(_button(choice, sentence(f"Answer “{choice.word}”")) for choice in letter.choices),
         paragraph(letter.advice),
         _FOOTER.format(soft=_SOFT, text="<br>\n".join(map(sentence, letter.footer))),

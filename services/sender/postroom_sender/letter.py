@@ -70,7 +70,7 @@ class Letter:
 _HOW_TO = ("To decide, reply to this mail and begin with one of the words below.",)
 _ADVICE = (
     "Put the word alone in the first line. A comment may follow below it.",
-    "Nothing but your own reply counts; please do not change its address.",
+    "Only your own reply counts; please do not change its address.",
 )
 
 
