@@ -22,7 +22,7 @@ from postroom.broker.verdict import DeadLetter
 from postroom.clock import utc_now
 from postroom.envelope import Envelope, envelop
 from postroom.event_queues import Family
-from postroom.messages import Event, MailAccepted
+from postroom.messages import AccountsChanged, Event, MailAccepted
 from postroom.settings import Settings
 from postroom.store import Store, event_queues
 from postroom.store.migrate import migrate
@@ -57,12 +57,15 @@ class Office:
                 "name": name,
                 "address": f"{name}@example.com",
                 "smtp": {"host": "127.0.0.1", "port": 9, "security": "none"},
+                "imap": {"host": "imap.example", "user": "u", "password": "env:P"},
+                "after_processing": "keep",
                 "campaign": name in campaigns,
             }
             for name in ACCOUNTS
         ]
         sections = {"webhooks": list(webhooks)}
         keep_accounts(self.store, yaml.safe_dump({"accounts": accounts, **sections}))
+        self.tell(AccountsChanged(names=(), revision=0))
 
     def webhook(self, name: str, url: str, **more: Any) -> dict[str, Any]:
         """An entry of the section `webhooks`."""
@@ -85,6 +88,16 @@ class Office:
             return known is not None and known.is_bound and bindings in (None, len(known.bindings))
 
         wait_until(there, 10, f"{family.name} to be declared")
+
+    def wait_until_retired(self, family: Family) -> None:
+        """Wait until a family is known to be wanted no more."""
+
+        def retired() -> bool:
+            with self.store.read() as connection:
+                known = event_queues.read(connection).get(family.name)
+            return known is not None and known.retired_at is not None
+
+        wait_until(retired, 10, f"{family.name} to be retired")
 
     def depth(self, name: str) -> int | None:
         """How many messages wait in a queue."""
@@ -133,7 +146,7 @@ def accepted(number: int, account: str = "ops", **more: Any) -> MailAccepted:
 
 
 @contextmanager
-def open_office(folder: Path, broker_url: str) -> Iterator[Office]:
+def open_office(folder: Path, broker_url: str, management_url: str | None = None) -> Iterator[Office]:
     """An office on this broker, with the part of the topology that it needs."""
     settings = Settings.model_validate(
         {
@@ -146,7 +159,12 @@ def open_office(folder: Path, broker_url: str) -> Iterator[Office]:
     )
     whole = topology.topology(SHARDS)
     needed = tuple(each for each in whole.queues if each.name.startswith(topology.NOTIFIER_COMMANDS))
-    declare.apply(broker_url, Topology(whole.exchanges, needed), event_queue_length=100)
+    declare.apply(
+        broker_url,
+        Topology(whole.exchanges, needed),
+        management_url=management_url,
+        event_queue_length=100,
+    )
     store = Store(settings.store)
     migrate(store)
     try:
