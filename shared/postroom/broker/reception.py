@@ -9,6 +9,8 @@ from postroom.envelope import PREFIX, Wire
 
 DELIVERY_COUNT = "x-delivery-count"
 ATTEMPT = "x-postroom-attempt"
+MAX_ID_BYTES = 255
+"""Of the property message-id (AMQP 0-9-1, a short string): with a longer id nothing can be published anew."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _bytes(body: object) -> tuple[bytes, str]:
 
 def _message_id(properties: Mapping[str, Any], headers: Mapping[str, Any], body: bytes) -> str:
     for name in (properties.get("message_id"), headers.get(PREFIX + "id")):
-        if isinstance(name, str) and name:
+        if isinstance(name, str) and name and len(name.encode(errors="replace")) <= MAX_ID_BYTES:
             return name
     return "sha256:" + hashlib.sha256(body).hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from sqlalchemy import select, update
+from sqlalchemy import Connection, insert, select, update
 
 from postroom.access import Actor
 from postroom.inbox.acting import new_contact
@@ -20,7 +21,7 @@ from postroom.inbox.recording import record
 from postroom.store import Store, audit, deny, tokens
 from postroom.store import accounts as stored
 from postroom.store.migrate import migrate
-from postroom.store.schema import api_tokens, metadata
+from postroom.store.schema import api_tokens, mails, message_sources, metadata
 from postroom.store.view import View
 from postroom_console.app import main
 from tests.accounts import keep_accounts
@@ -209,6 +210,7 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         undoable = new_contact(view, account, f"{word} too", [f"else@{word}.example"], NOW)
         deny.add(connection, f"spam.{word}.example", account=account, reason=word, by=owner, now=NOW)
         deny.add(connection, "shared.example", account=account, reason=word, by=owner, now=NOW)
+        held = _held(connection, account, word)
         done = audit.record(connection, actor, "test.done", account, word, {"about": word}, now=NOW)
     found = {
         "CONVERSATION": conversations[entries[0].id],
@@ -216,5 +218,23 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         "CONTACT": contact.contact_id,
         "DEED": undoable.audit_id,
         "DONE": done,
+        "HELD": held[0],
+        "QUARANTINED": held[1],
     }
     ids |= {f"{prefix}{key}": value for key, value in found.items()}
+
+
+def _held(connection: Connection, account: str, word: str) -> tuple[str, ...]:
+    """A held mail and a quarantined one, with their raw mail."""
+    found = []
+    for number, outcome in enumerate(("held", "quarantined")):
+        mail_id = f"10000000-0000-4000-8000-{len(word):06d}{number:06d}"
+        where = {"account": account, "folder": "INBOX", "uidvalidity": 1, "uid": number + 1}
+        row = {"mail_id": mail_id, **where, "sha256": "0" * 64, "size_bytes": 9, "arrived_at": NOW}
+        row |= {"handled_at": NOW, "outcome": outcome, "reason": word, "correlation_id": mail_id}
+        connection.execute(insert(mails), [row])
+        content = zlib.compress(b"From: x\r\n\r\n")
+        raw = {"message_id": mail_id, "content": content, "size_bytes": 9, "truncated": False}
+        connection.execute(insert(message_sources), [{**raw, "account": account, "at": NOW}])
+        found.append(mail_id)
+    return tuple(found)
