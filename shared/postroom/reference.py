@@ -23,6 +23,7 @@ from postroom.account_unsubscribe import Unsubscribe
 from postroom.account_values import duration
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
+from postroom.event_queues import CAMPAIGN, WEBHOOK
 from postroom.messages import (
     MESSAGES,
     ApprovalMail,
@@ -244,7 +245,11 @@ def _queues() -> str:
         f"{DELIVERY_LIMIT}.\n\n{_table(('exchange', 'kind'), exchanges)}\n"
         f"{_table(('queue', 'bindings', 'arguments'), queues)}\n"
         f"Beside each queue stand `<queue>.retry.<seconds>` for {delays}, bound to `{RETRY}`, where a "
-        f"message waits before it goes back, and `<queue>.dead`, bound to `{DEAD}`, its quarantine.\n"
+        f"message waits before it goes back, and `<queue>.dead`, bound to `{DEAD}`, its quarantine.\n\n"
+        f"The queues `{WEBHOOK}.<name>` (one for each webhook, with the same delays, bound to the events that "
+        f"it wants) and `{CAMPAIGN}.<account>` (for each account with `campaign: true`, without delays), each "
+        "with its quarantine, come and go with the accounts file; the notifier declares them. Their length is "
+        f"a policy ({PREFIX}EVENT_QUEUE_LENGTH): beyond it the oldest messages go to the quarantine.\n"
     )
 
 
