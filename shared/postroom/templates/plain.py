@@ -34,7 +34,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._line = ""
+        self._line: list[str] = []
         self._links: list[tuple[str, int]] = []
 
     def read(self, page: str) -> str:
@@ -74,9 +74,9 @@ class _Reader:
         elif name == "hr" and not closing:
             self._lines.append("-" * 20)
         elif name == "li" and not closing:
-            self._line = "- "
+            self._line = ["- "]
         elif name in ("td", "th") and closing:
-            self._line += "  "
+            self._line.append("  ")
         elif name == "img":
             self._words(attributes.get("alt", ""), literal=True)
         elif name == "a":
@@ -87,24 +87,24 @@ class _Reader:
             self._links.append((attributes.get("href", ""), len(self._line)))
             return
         href, at = self._links.pop() if self._links else ("", 0)
-        said = self._line[at:].strip()
-        if href.startswith(("http://", "https://", "mailto:")) and said not in (
-            href,
-            href.removeprefix("mailto:"),
-        ):
-            self._line += f" <{href}>" if said else f"<{href}>"
+        said = "".join(self._line[at:]).strip()
+        if href.startswith(("http://", "https://", "mailto:")) and href not in (said, f"mailto:{said}"):
+            self._line.append(f" <{href}>" if said else f"<{href}>")
 
     def _words(self, text: str, *, literal: bool = False) -> None:
         words = _BLANKS.sub(" ", text if literal else html.unescape(text)).replace("\xa0", " ")
-        self._line += words.lstrip() if not self._line or self._line.endswith(" ") else words
+        if not self._line or self._line[-1].endswith(" "):
+            words = words.lstrip()
+        if words:
+            self._line.append(words)
 
     def _end_line(self, *, keep: bool = False, blank: bool = False) -> None:
-        line = self._line.strip()
+        line = "".join(self._line).strip()
         if line or keep:
             self._lines.append(line)
         if blank:
             self._lines.append("")
-        self._line = ""
+        self._line = []
 
 
 def _tidied(lines: list[str]) -> str:
