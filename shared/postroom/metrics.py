@@ -27,6 +27,12 @@ mails_limited = Counter(
     ["limit"],
     registry=REGISTRY,
 )
+returned = Counter(
+    "postroom_returned_total",
+    "Mails that came back, by what that means (hard, soft, arrived, complaint, unproven, …).",
+    ["kind"],
+    registry=REGISTRY,
+)
 sends = Counter(
     "postroom_sends_total", "Mails to be sent, by what became of them.", ["result"], registry=REGISTRY
 )

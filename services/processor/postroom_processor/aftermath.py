@@ -57,6 +57,8 @@ def _bounced(
     """The mail was sent, and did not arrive; of several recipients for the one whom the bounce is about."""
     bounced = report.message
     records.add(connection, [_bounce_record(connection, report)])
+    if bounced.kind == "complaint":
+        return []
     doubts.end(connection, bounced.send_id, "sent", "bounce", CAME_BACK, now)
     values = {"state": "bounced", "detail": bounced.reason[: doubts.MAX_DETAIL_CHARS], "updated_at": now}
     connection.execute(

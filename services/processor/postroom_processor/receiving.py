@@ -22,7 +22,7 @@ from postroom.messages import MailReceived
 from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store, outbox
-from postroom_processor import asking_back, campaign, late_notice, ledger, waiting
+from postroom_processor import asking_back, campaign, late_notice, ledger, returning, waiting
 from postroom_processor.confirmation import question
 from postroom_processor.decide import Facts, OutcomeKind, TokenRecord, decide
 from postroom_processor.examine import Examined, examine, examine_whole, first_look
@@ -164,7 +164,8 @@ class ReceivedMail:
         lines = _lines(connection, new, records, windows, waits, now)
         sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
         decided = _decide_all(list(new.values()), records, windows, lines, sent, self._keys, now)
-        handled = [_allotted(connection, each, now) for each in decided]
+        allotted = [_allotted(connection, each, now) for each in decided]
+        handled, returned = returning.settle(connection, allotted, self._keys, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         joined = join(connection, handled, now)
@@ -174,7 +175,7 @@ class ReceivedMail:
             for each in handled
             if each.outcome.kind != "deferred" or each.envelope.id in newly_waiting
         ]
-        messages = [outgoing(each, self._shards) for each in (*events, *envelopes)]
+        messages = [outgoing(each, self._shards) for each in (*events, *envelopes, *returned)]
         self._recorder.record(connection, messages, now, handled)
         for_campaigns = campaign.copies(
             messages, {each.account.name for each in handled if each.account.campaign}

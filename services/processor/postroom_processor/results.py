@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from sqlalchemy import Update, update
 
@@ -53,7 +54,7 @@ class Results:
         with self._store.write() as connection:
             told = []
             for report in reports:
-                if isinstance(report.message, MailFailed | MailBounced):
+                if _did_not_arrive(report.message):
                     connection.execute(_undelivered(report.message))
                 if matters(report.message):
                     told += [outgoing(each, self._shards) for each in follow(connection, report, now)]
@@ -73,6 +74,13 @@ class Results:
                 "mailbox command refused",
                 extra={**extra, "account": message.account, "action": message.action, "reason": reason},
             )
+
+
+def _did_not_arrive(message: Message) -> TypeGuard[MailFailed | MailBounced]:
+    """What was complained about did."""
+    return isinstance(message, MailFailed) or (
+        isinstance(message, MailBounced) and message.kind != "complaint"
+    )
 
 
 def _undelivered(failed: MailFailed | MailBounced) -> Update:
