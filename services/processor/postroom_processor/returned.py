@@ -62,6 +62,10 @@ _FEEDBACK = re.compile(r"^Feedback-Type:[ \t]*([a-z-]+)", re.I | re.M)
 _REPEATED = re.compile(
     rf"^[ \t>]*(?:{FIELD}|Return-Path|X-Envelope-From|Envelope-From):.{{0,400}}$", re.I | re.M
 )
+# Where the mail that came back begins: what it says itself says nothing about its recipient.
+_RETURNED = re.compile(
+    r"^[ \t>]*(?:Received|Return-Path|DKIM-Signature|X-Postroom-Id|Message-ID):", re.I | re.M
+)
 _MAX_DETAIL_CHARS = 300
 
 
@@ -142,7 +146,7 @@ def _meaning(block: str, *, is_delayed: bool) -> Meaning:
     is_final = not status.startswith("4.")
     # Only where the status is vague or missing: words alone say less than a code that was chosen.
     vague = not status or bool(_VAGUE.fullmatch(status)) or status == "5.4.1"
-    if vague and is_final and _GONE.search(diagnostic or block[:MAX_READ_BYTES]):
+    if vague and is_final and _GONE.search(diagnostic or _RETURNED.split(block, maxsplit=1)[0]):
         return "hard"
     return by_status if status and not _VAGUE.fullmatch(status) else "soft"
 
@@ -168,6 +172,8 @@ def _diagnostic(block: str) -> str:
 def _blocks(text: str) -> list[tuple[str, str]]:
     """What a report says of each recipient (RFC 3464 section 2.3), with the address."""
     places = list(_FINAL.finditer(text))[:50]
+    if not places:
+        return []
     ends = [*(place.start() for place in places[1:]), len(text)]
     found: dict[str, str] = {}
     for place, end in zip(places, ends, strict=True):
