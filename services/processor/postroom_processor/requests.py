@@ -281,7 +281,7 @@ def delegation_notice(content: Content, approver: str, asked: Asked, reason: str
     lines = [
         f"{asked.seat.address} was asked to decide in your place about:",
         "",
-        f"    {content.subject}",
+        f"Subject: {content.subject}",
         "",
         *([f"The reason given: {reason}", ""] if reason else []),
         "You have one vote together: the first answer of either of you counts.",

@@ -8,18 +8,25 @@ from __future__ import annotations
 import email
 import email.policy
 from email.message import EmailMessage
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.messages import MailSend
+from postroom.messages import MailSend, TemplateMail
+from postroom.reply_token import find_tokens
+from postroom.templates.template import Template
+from postroom_processor.follow_up import late_mail
 from postroom_processor.html_text import read_html
 from postroom_processor.mail import read_mail
 from postroom_processor.reply_text import cut_plain_text, own_text
+from postroom_processor.requests import delegation_notice
 from postroom_processor.verdict import Decided, read_verdict
 from postroom_sender.compose import compose
-from tests.unit.sender.commands import account, approval, command, confirm_mail, help_mail
+from postroom_sender.material import Material
+from tests.unit.sender.commands import WRITTEN_AT, account, approval, command, confirm_mail, help_mail
 
 CHOICES = [
     ("approve", "reject"),
@@ -76,6 +83,49 @@ def test_no_line_of_a_mail_reads_as_a_decision(choices: tuple[str, ...], trap: s
         shown = [line.text for line in read_html(html).lines if line.kind != "quote"]
         for line in [*text.split("\n"), *shown]:
             assert not decides(line, choices), line
+
+
+# Without the words that our own sentences begin with: a notice offers no choices, so it does not know them.
+LIKELY_CHOICES = [each for each in CHOICES if len(each) == 2]
+
+
+def notices(trap: str) -> list[MailSend]:
+    """What approvers are told that asks for nothing: that they were late, that somebody decides for them."""
+    line = " ".join(trap.split())
+    stranger = SimpleNamespace(address="ben@example.com")
+    content = SimpleNamespace(subject=line, approval_id="deploy-42", account="releases")
+    asked = SimpleNamespace(seat=stranger, position=1)
+    record = SimpleNamespace(
+        claim=content, subject=line, account="releases", correlation_id="deploy-42", traceparent=None
+    )
+    late = SimpleNamespace(
+        outcome=SimpleNamespace(reason=line),
+        examined=SimpleNamespace(mail=SimpleNamespace(message_id="<a@b.example>")),
+        envelope=SimpleNamespace(id="1", correlation_id="deploy-42", traceparent=None),
+    )
+    return [
+        delegation_notice(cast(Any, content), "boss@example.net", cast(Any, asked), line, WRITTEN_AT),
+        late_mail(cast(Any, late), cast(Any, record), "boss@example.net", WRITTEN_AT).message,
+    ]
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("choices", LIKELY_CHOICES)
+def test_no_line_of_a_notice_reads_as_a_decision(choices: tuple[str, ...], trap: str) -> None:
+    for send in notices(trap):
+        mail = compose(send, account())
+        for line in (mail.subject, *mail.text.split("\n")):
+            assert not decides(line, choices), line
+        assert not decides(mail.text, choices)
+
+
+@pytest.mark.parametrize("choices", CHOICES)
+def test_a_mail_from_a_template_bears_nothing_that_a_decision_needs(choices: tuple[str, ...]) -> None:
+    """Whatever its words are: without a reply token a reply to it decides nothing."""
+    template = Template(name="x", subject="{{ word }}", text="{{ word }}\n{{ signature }}", html="{{ word }}")
+    send = command(TemplateMail(values={"word": choices[0]}), lane="bulk")
+    mail = compose(send, account(footer=choices[0]), Material(template, signature=choices[0]))
+    assert not find_tokens([mail.content.decode()])
 
 
 @pytest.mark.parametrize("trap", TRAPS)
