@@ -17,6 +17,7 @@ from postroom_console.evidence import evidence
 from postroom_console.faults import Group
 from postroom_console.inbox import inbox
 from postroom_console.secrets import secrets
+from postroom_console.sends import sends
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
 from postroom_console.templates import templates
@@ -44,6 +45,7 @@ for command in (
     approvals,
     inbox,
     contacts,
+    sends,
     dead,
     evidence,
     apply,

@@ -76,6 +76,20 @@ CASES: Mapping[str, Sequence[Case]] = {
     ),
     "contacts export": (Case("zoe@zebra.example --to NEW --json"), Case("CONTACT --to NEW")),
     "contacts erase": (Case("zoe@zebra.example --yes --json"), Case("CONTACT --yes --json", writes=True)),
+    "sends list": (
+        READS,
+        Case("--account ops --json", shows=True),
+        Case("--state uncertain --json", shows=True),
+        Case("--recipient zoe@zebra.example"),
+        Case("--limit 1 --json"),
+    ),
+    "sends show": (Case("SEND", shows=True), Case("RECORD --json", shows=True), Case("SEND --copy NEW")),
+    "sends log": (
+        Case("EML --account ops --event e --json", writes=True),
+        Case("EML --account other --contact CONTACT", hostile=True),
+        Case("EML --account other --conversation CONVERSATION", hostile=True),
+    ),
+    "sends resolve": (Case("SEND sent", writes=True), Case("RECORD resend", hostile=True)),
     "deny list": (READS, Case("--account ops --json", shows=True)),
     "deny add": (Case("x.example --account ops", writes=True), Case("y.example --reason why", admin=True)),
     "deny remove": (

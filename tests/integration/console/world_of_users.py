@@ -18,10 +18,12 @@ from postroom.access import Actor
 from postroom.inbox.acting import new_contact
 from postroom.inbox.entry import Entry
 from postroom.inbox.recording import record
-from postroom.store import Store, audit, deny, tokens
+from postroom.store import Store, audit, deny, doubts, records, tokens
 from postroom.store import accounts as stored
+from postroom.store.doubts import NewDoubt
 from postroom.store.migrate import migrate
-from postroom.store.schema import api_tokens, mails, message_sources, metadata
+from postroom.store.records import Record
+from postroom.store.schema import api_tokens, mails, message_sources, metadata, sends
 from postroom.store.view import View
 from postroom_console.app import main
 from tests.accounts import keep_accounts
@@ -29,6 +31,7 @@ from tests.accounts import keep_accounts
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECRET = "giraffe"
 """In everything that `ops` has; no command is given it."""
+WRITTEN = "Mon, 02 Mar 2026 12:00:00 +0000"
 WRONG = f"prt_{'0' * 16}_{'A' * 43}"
 FILE = """
 accounts:
@@ -103,9 +106,9 @@ class World:
         migrate(store)
         keep_accounts(store, FILE.format(name=self.name, secret=SECRET if with_mail else "elsewhere"))
         _tokens(store, self.tokens)
-        _mail(store, "other", "otto", self.ids, "OWN_")
+        _mail(store, "other", "otto", self.ids, "OWN_", self.folder)
         if with_mail:
-            _mail(store, self.name, "anna", self.ids, "")
+            _mail(store, self.name, "anna", self.ids, "", self.folder)
         store.close()
 
     @contextmanager
@@ -181,7 +184,41 @@ def _tokens(store: Store, made: dict[str, str]) -> None:
     made["wrong token"] = WRONG
 
 
-def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: str) -> None:
+def _uncertain_mail(connection: Connection, account: str, word: str, conversation_id: str) -> dict[str, str]:
+    """A mail of the account that may have been sent or not, with its record; the ids of both."""
+    send_id = f"send-of-{account}"
+    row: dict[str, Any] = {
+        "send_id": send_id,
+        "account": account,
+        "recipient": f"1@{word}.example",
+        "kind": "plain",
+        "message_id": f"<{word}@x>",
+        "state": "uncertain",
+        "attempts": 1,
+        "detail": word,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "correlation_id": "c",
+    }
+    connection.execute(insert(sends), [row])
+    doubts.open_new(connection, [NewDoubt(send_id, account, b"{}", None, "0", is_parked=True)], NOW)
+    record_id = records.send_record_id(send_id)
+    found = Record(
+        id=record_id,
+        account=account,
+        kind="send",
+        event=word,
+        recipient=row["recipient"],
+        log="nothing",
+        at=NOW,
+        send_id=send_id,
+        conversation_id=conversation_id,
+    )
+    records.add(connection, [found])
+    return {"SEND": send_id, "RECORD": record_id}
+
+
+def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: str, folder: Path) -> None:
     """A conversation of two mails and one with zoe, who writes to all; contacts, rules, the owner's deeds."""
     word = SECRET if prefix == "" else "horse"
     entries = [
@@ -212,7 +249,13 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         deny.add(connection, "shared.example", account=account, reason=word, by=owner, now=NOW)
         held = _held(connection, account, word)
         done = audit.record(connection, actor, "test.done", account, word, {"about": word}, now=NOW)
+        sent = _uncertain_mail(connection, account, word, conversations[entries[0].id])
+    eml = folder / f"{prefix}mail.eml"
+    eml.parent.mkdir(parents=True, exist_ok=True)
+    eml.write_text(f"From: {account}@corp.example\nTo: 3@{word}.example\nDate: {WRITTEN}\n\n{word}\n")
     found = {
+        **sent,
+        "EML": str(eml),
         "CONVERSATION": conversations[entries[0].id],
         "MESSAGE": entries[0].id,
         "CONTACT": contact.contact_id,
