@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         20.0, description="How long a stop waits for work in hand."
     )
+    send_lifetime_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = Field(
+        48 * 3600, description="For how long a mail that its server puts off is tried."
+    )
     event_queue_length: Annotated[int, Field(ge=100, le=100_000_000)] = Field(
         100_000,
         description="How many messages a queue of a webhook or campaign holds; beyond it the oldest go to "

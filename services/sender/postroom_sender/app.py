@@ -1,6 +1,8 @@
 """Wires the sender."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import timedelta
 
 from postroom import topology
 from postroom.accounts_watch import Accounts, AccountsLoop
@@ -8,6 +10,7 @@ from postroom.broker.consumer import Consumer
 from postroom.broker.publisher import Publisher
 from postroom.clock import utc_now
 from postroom.credentials import Credentials
+from postroom.messages import SendLane
 from postroom.metrics import ConsumerMetrics
 from postroom.oauth.tokens import Tokens
 from postroom.secret import Secrets
@@ -18,11 +21,15 @@ from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
+from postroom_sender.allowance import FullWindows
 from postroom_sender.connections import Connections
 from postroom_sender.gathering import Gathering
 from postroom_sender.in_hand import InHand
+from postroom_sender.lines import Lines
+from postroom_sender.living import Living
+from postroom_sender.opening import Timeouts
 from postroom_sender.patience import Patience
-from postroom_sender.recorder import SERVICE
+from postroom_sender.recorder import SERVICE, Life
 from postroom_sender.roster import Roster
 from postroom_sender.round import Paces, RoundParts
 from postroom_sender.send import Sending
@@ -33,6 +40,11 @@ SWEEP_INTERVAL_S = 2.0
 IDLE_INTERVAL_S = 10.0
 ROSTER_INTERVAL_S = 2.0
 FORGET_INTERVAL_S = 3600.0
+BEAT_INTERVAL_S = 3.0
+LANES: Mapping[str, SendLane] = {
+    topology.SENDER_TRANSACTIONAL: "transactional",
+    topology.SENDER_BULK: "bulk",
+}
 WORKERS = {topology.SENDER_TRANSACTIONAL: 4, topology.SENDER_BULK: 2}
 """How many batches are sent at a time: bulk has its own, and fewer, so that it never delays an approval."""
 
@@ -42,7 +54,13 @@ def main() -> int:
     return run_service("sender", build)
 
 
-def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = None) -> Parts:
+def build(
+    settings: Settings,
+    stack: ExitStack,
+    *,
+    patience: Patience | None = None,
+    timeouts: Timeouts | None = None,
+) -> Parts:
     """The loops of the sender."""
     store = Store(settings.store)
     stack.callback(store.close)
@@ -50,12 +68,17 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     box = settings.read_secret_box()
     secrets = Secrets(store, box)
     accounts = Accounts(store, secrets)
-    patience = patience or Patience()
-    credentials = Credentials(secrets, Tokens(store, box, secrets, process_name()))
-    connections = Connections(credentials)
+    patience = patience or Patience(lifetime=timedelta(seconds=settings.send_lifetime_s))
+    me = Life(process_name(), patience.silence)
+    living = Living(store, me.name, utc_now)
+    living.beat()
+    stack.callback(living.end)
+    credentials = Credentials(secrets, Tokens(store, box, secrets, me.name))
+    connections = Connections(credentials, timeouts)
     stack.callback(connections.close)
     standings = Standings(utc_now, patience, recall_from(store))
-    parts = RoundParts(connections, standings, patience, Paces(), utc_now)
+    parts = RoundParts(connections, standings, patience, Paces(), utc_now, FullWindows())
+    lines = Lines()
     in_hand = InHand()
     gathering = Gathering(store, Spool(settings.spool), accounts, settings.attachments_limit_bytes)
 
@@ -68,8 +91,19 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     roster = Roster(accounts, store, relay("roster"), settings.shards, parts.clock)
 
     def consumer(queue: str) -> Consumer:
-        sending = Sending(parts, accounts, in_hand, store, relay(queue), settings.shards, testing, gathering)
-        stack.callback(sending.close)
+        sending = Sending(
+            parts,
+            accounts,
+            in_hand,
+            store,
+            relay(queue),
+            settings.shards,
+            testing,
+            gathering,
+            lines,
+            LANES[queue],
+            me,
+        )
         return Consumer(
             settings.broker,
             [queue],
@@ -86,6 +120,7 @@ def build(settings: Settings, stack: ExitStack, *, patience: Patience | None = N
     loops: dict[str, Loop] = {
         "transactional": consumer(topology.SENDER_TRANSACTIONAL),
         "bulk": consumer(topology.SENDER_BULK),
+        "life": Ticker(living.beat, BEAT_INTERVAL_S),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "roster": Ticker(roster.tend, ROSTER_INTERVAL_S),

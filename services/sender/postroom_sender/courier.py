@@ -1,6 +1,7 @@
 """Carries one mail to its account's server: over an open session, or a new one."""
 
 import logging
+from dataclasses import replace
 
 from postroom.account import Account
 from postroom.errors import Misconfigured, Transient
@@ -10,6 +11,7 @@ from postroom_sender.opening import Refused
 from postroom_sender.outcome import Outcome, Result, Scope
 from postroom_sender.session import Session
 from postroom_sender.standing import Standing, Standings
+from postroom_sender.transaction import Handover
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +35,18 @@ class Courier:
         self._drops = 0
         self._news: Standing | None = None
 
-    def carry(self, mail: Composed) -> Outcome:
+    def carry(self, mail: Composed) -> Handover:
         """Send the mail; whatever goes wrong is in the outcome."""
         while True:
             session = self._session()
             if isinstance(session, Outcome):
-                return session
+                return Handover(session)
             was_used = session.mails > 0
-            outcome = session.send(mail)
+            found = session.send(mail)
             self._connections.give_back(session)
             # A server may close a session between two mails; that says nothing about this mail or the server.
-            if session.open or not was_used or not _before_the_dot(outcome):
-                return self._heeded(self._weighed(outcome))
+            if session.open or not was_used or not _before_the_dot(found.outcome):
+                return self._concluded(found)
 
     def take_news(self) -> Standing | None:
         """What is to be told about the account since the last call."""
@@ -80,6 +82,12 @@ class Courier:
             outcome = Outcome(Result.RETRY, reason_code, str(error), Scope.RED)
         return self._heeded(outcome)
 
+    def _concluded(self, found: Handover) -> Handover:
+        outcome = self._weighed(found.outcome)
+        found = Handover(outcome, found.refused)
+        self._heeded(found.about_account)
+        return found
+
     def _heeded(self, outcome: Outcome) -> Outcome:
         """Draw the conclusions about the account."""
         if outcome.scope is not Scope.MAIL:
@@ -102,8 +110,8 @@ class Courier:
         self._drops += 1
         if self._drops < MAX_DROPS:
             return outcome
-        return Outcome(outcome.result, outcome.reason_code, outcome.sentence, Scope.PAUSE, outcome.code)
+        return replace(outcome, scope=Scope.PAUSE)
 
 
 def _before_the_dot(outcome: Outcome) -> bool:
-    return outcome.result is Result.RETRY and outcome.reason_code == "connection_lost"
+    return outcome.result is Result.RETRY and outcome.reason_code in ("connection_lost", "connection_full")

@@ -4,6 +4,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from postroom.errors import Transient
 from postroom_sender.outcome import Reply, parse_reply
@@ -11,6 +12,8 @@ from postroom_sender.outcome import Reply, parse_reply
 _MAX_LINE_BYTES = 4096  # RFC 5321 section 4.5.3.1.5 allows 512
 _MAX_LINES = 100
 _READ_BYTES = 16384
+_STEP_S = 1.0
+"""How long the system waits at a stretch; between two of them the clock is looked at."""
 
 
 class Lost(Transient):
@@ -25,11 +28,17 @@ class Lost(Transient):
 
 
 class Dialogue:
-    """Writes commands and reads replies. Deadlines are for the whole call, however slowly bytes trickle."""
+    """Writes commands and reads replies. Deadlines are for the whole call, however slowly bytes trickle.
 
-    def __init__(self, sock: socket.socket) -> None:
+    `now`: the clock they are measured by, in seconds from anywhere.
+    """
+
+    def __init__(self, sock: socket.socket, now: Callable[[], float] = time.monotonic) -> None:
         self._sock = sock
+        self._now = now
         self._buffer = b""
+        # Set once: each change is a system call.
+        sock.settimeout(_STEP_S)
 
     @property
     def encrypted(self) -> bool:
@@ -49,11 +58,17 @@ class Dialogue:
         Raises:
             Lost: not all of them could be handed over; the last one certainly was not.
         """
-        try:
-            self._wait_at_most(timeout_s)
-            self._sock.sendall(data)
-        except OSError as error:
-            raise Lost(f"the connection broke while writing: {explained(error)}") from error
+        deadline = self._now() + timeout_s
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self._sock.send(left) :]
+            except (TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            except OSError as error:
+                raise Lost(f"the connection broke while writing: {explained(error)}") from error
+            if left and self._now() >= deadline:
+                raise Lost("the server does not take what is written to it in time")
 
     def ask(self, command: str, timeout_s: float) -> Reply:
         """Write a command and read its reply. Raises Lost."""
@@ -66,8 +81,7 @@ class Dialogue:
 
     def lines(self, timeout_s: float) -> tuple[Reply, list[bytes]]:
         """The next reply with its raw lines. Raises Lost."""
-        self._wait_at_most(timeout_s)
-        deadline = time.monotonic() + timeout_s
+        deadline = self._now() + timeout_s
         found: list[bytes] = []
         reply: Reply | None = None
         while reply is None or found[-1][3:4] == b"-":
@@ -98,6 +112,7 @@ class Dialogue:
             raise Lost("the server sent more than its answer before TLS was on", "protocol_error")
         self._sock.settimeout(timeout_s)
         self._sock = context.wrap_socket(self._sock, server_hostname=host)
+        self._sock.settimeout(_STEP_S)
 
     def close(self) -> None:
         """Close without a word."""
@@ -126,24 +141,17 @@ class Dialogue:
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         return line.rstrip(b"\r")
 
-    def _wait_at_most(self, timeout_s: float) -> None:
-        # Each change is a system call; most calls wait as long as the one before.
-        if self._sock.gettimeout() != timeout_s:
-            self._sock.settimeout(timeout_s)
-
     def _read(self, deadline: float) -> bytes:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise Lost("the server does not answer in time")
-        # The first piece of an answer may take the whole time; the more there are, the less is left.
-        if left_s < 0.9 * (self._sock.gettimeout() or 0):
-            self._sock.settimeout(left_s)
-        try:
-            data = self._sock.recv(_READ_BYTES)
-        except TimeoutError as error:
-            raise Lost("the server does not answer in time") from error
-        except OSError as error:
-            raise Lost(f"the connection broke: {explained(error)}") from error
+        while True:
+            if self._now() >= deadline:
+                raise Lost("the server does not answer in time")
+            try:
+                data = self._sock.recv(_READ_BYTES)
+                break
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise Lost(f"the connection broke: {explained(error)}") from error
         if not data:
             raise Lost("the server closed the connection")
         return data

@@ -25,13 +25,15 @@ _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers
 class Timeouts:
     """How long is waited for what (seconds). RFC 5321 section 4.5.3.2 wants ten minutes for the dot.
 
-    `connect_s` is for looking up a name, and again for all its addresses together.
+    `connect_s` is for looking up a name, and again for all its addresses together; `now` is the clock of the
+    conversation.
     """
 
     connect_s: float = 10.0
     command_s: float = 60.0
     dot_s: float = 600.0
     quit_s: float = 2.0
+    now: Callable[[], float] = time.monotonic
 
 
 class Refused(PostroomError):
@@ -114,7 +116,7 @@ class Opening:
         sock, where = self._connected()
         # Small writes go out at once, instead of waiting for the other side's acknowledgement (Nagle).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._dialogue = Dialogue(sock)
+        self._dialogue = Dialogue(sock, self.timeouts.now)
         if self._smtp.security != "tls":
             self._be_greeted()
         return where

@@ -344,7 +344,7 @@ def judge(stage: Stage, reply: Reply) -> Outcome:
 
 
 def asked_wait_s(text: str) -> float:
-    """For how long a server asks to be left alone ("try again in 5 minutes"), a day at most; 0: it does not."""
+    """For how long a server asks to be left alone ("try again in 5 minutes"), a day at most; else 0."""
     found = _LATER.search(text)
     if not found:
         return 0.0

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -13,13 +14,15 @@ from postroom.broker.publisher import Outgoing, outgoing
 from postroom.clock import Clock
 from postroom.envelope import envelop
 from postroom.errors import Transient
-from postroom.messages import derive_id
+from postroom.messages import SendEvent, derive_id
+from postroom.send_rate import Rate, parse_rate
 from postroom.store import Store, outbox
 from postroom_sender import ledger, standing
+from postroom_sender.allowance import paused, take
 from postroom_sender.finding import Finding
 from postroom_sender.job import Job, Task
 from postroom_sender.joining import join
-from postroom_sender.ledger import Claim, NewSend
+from postroom_sender.ledger import Claim, NewSend, Others
 from postroom_sender.standing import Standing
 
 logger = logging.getLogger(__name__)
@@ -31,10 +34,38 @@ RECORD_AGAIN_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Life:
+    """This sender as others know it; after so much `silence` any sender counts as dead."""
+
+    name: str
+    silence: timedelta
+
+
+@dataclass(frozen=True)
+class Claims:
+    """How the mails were found, the claim's mark, and for how many seconds whose servers want no mail."""
+
+    of: Mapping[str, Claim]
+    at: datetime
+    pauses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The mails that go now, and those that wait for room in their account's window, for so long."""
+
+    ids: frozenset[str]
+    waiting: frozenset[str]
+    wait_s: float = 0.0
+
+
 class Recorder:
     """Records one batch of one thread, and publishes what is to be told about it."""
 
-    def __init__(self, store: Store, relay: outbox.OutboxRelay, shards: int, clock: Clock) -> None:
+    def __init__(self, me: Life, store: Store, relay: outbox.OutboxRelay, shards: int, clock: Clock) -> None:
+        self._me = me.name
+        self._silence = me.silence
         self._store = store
         self._relay = relay
         self._shards = shards
@@ -46,8 +77,8 @@ class Recorder:
         jobs: Sequence[Job],
         end: Callable[[dict[str, Claim]], Sequence[Finding]],
         tasks: Sequence[Task],
-    ) -> tuple[dict[str, Claim], datetime]:
-        """Claim the jobs, settle at once what `end` finds; how each was found, and the claim's mark.
+    ) -> Claims:
+        """Claim the jobs, and settle at once what `end` finds.
 
         Those of the `tasks` that are new join their conversations before anybody can answer them.
 
@@ -56,12 +87,14 @@ class Recorder:
         """
         now = self._clock()
         mails = [_new_send(job) for job in jobs]
+        others = Others(self._me, now - self._silence)
         with self._store.write() as connection:
-            claims = ledger.claim(connection, mails, now)
+            claims = ledger.claim(connection, mails, now, others)
             join(connection, [task for task in tasks if claims[task.job.send_id].before is None], now)
             told = self._settle(connection, end(claims), now)
+            pauses = paused(connection, sorted({task.account.name for task in tasks}), now)
         self._untold += told
-        return claims, now
+        return Claims(claims, now, pauses)
 
     def turn(
         self,
@@ -69,27 +102,40 @@ class Recorder:
         news: Standing | None,
         following: Sequence[Task],
         claimed_at: datetime,
-    ) -> set[str]:
-        """Record what was found and that the following mails begin; the ids of those that are still ours.
+    ) -> Begun:
+        """Record what was found and that the following mails of one account begin.
 
         Raises:
             Transient: the database was away for too long.
         """
 
-        def record() -> tuple[set[str], list[Outgoing]]:
+        def record() -> tuple[Begun, list[Outgoing]]:
             now = self._clock()
             with self._store.write() as connection:
                 told = self._settle(connection, findings, now)
                 if news:
                     told += self._note(connection, news, now)
-                begun = ledger.begin(connection, [task.job.send_id for task in following], claimed_at)
+                begun = self._begin(connection, following, claimed_at, now)
             return begun, told
 
         if not findings and not news and not following:
-            return set()
+            return Begun(frozenset(), frozenset())
         begun, told = _insisting(record)
         self._untold += told
         return begun
+
+    def _begin(
+        self, connection: Connection, tasks: Sequence[Task], claimed_at: datetime, now: datetime
+    ) -> Begun:
+        """Take room in the account's window for as many as fit, and begin those."""
+        ids = [task.job.send_id for task in tasks]
+        rate = _rate(tasks)
+        if rate is None:
+            return Begun(frozenset(ledger.begin(connection, ids, claimed_at, self._me)), frozenset())
+        task = tasks[0]
+        grant = take(connection, task.account.name, rate, task.job.command.lane, len(ids), now)
+        begun = ledger.begin(connection, ids[: grant.count], claimed_at, self._me)
+        return Begun(frozenset(begun), frozenset(ids[grant.count :]), grant.wait_s)
 
     def tell(self) -> None:
         """Publish the events recorded so far; what the broker does not take stays for the sweeper."""
@@ -104,16 +150,16 @@ class Recorder:
         told = [
             outgoing(
                 envelop(
-                    each.event,
+                    event,
                     source=SOURCE,
                     now=now,
-                    message_id=derive_id(each.event.TYPE, each.job.send_id),
+                    message_id=_event_id(each.job, event),
                     cause=each.job.delivery.envelope,
                 ),
                 self._shards,
             )
             for each in findings
-            if each.event is not None
+            for event in each.events
         ]
         outbox.add(connection, SERVICE, told, now)
         return told
@@ -137,7 +183,19 @@ def _new_send(job: Job) -> NewSend:
         message_id=job.message_id,
         correlation_id=job.delivery.envelope.correlation_id,
         content_sha256=job.content_sha256,
+        cc=command.cc,
     )
+
+
+def _rate(tasks: Sequence[Task]) -> Rate | None:
+    smtp = tasks[0].account.smtp if tasks else None
+    return parse_rate(smtp.rate) if smtp and smtp.rate else None
+
+
+def _event_id(job: Job, event: SendEvent) -> str:
+    """The same for the same end of the same mail, for each of its recipients."""
+    whom = (event.recipient,) if job.command.cc else ()
+    return derive_id(event.TYPE, job.send_id, *whom)
 
 
 def _insisting(action: Callable[[], T]) -> T:

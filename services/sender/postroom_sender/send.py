@@ -1,35 +1,33 @@
 """The handler of the send queues: sort out, claim, send account by account."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.errors import Permanent, Transient
-from postroom.messages import AccountTest, MailSend
+from postroom.messages import AccountTest, MailSend, SendLane
 from postroom.own_mail import content_sha256
 from postroom.store import Store
 from postroom.store.outbox import OutboxRelay
 from postroom_sender.compose import compose
-from postroom_sender.finding import Finding, find
+from postroom_sender.dispatch import Dispatch, Sent
+from postroom_sender.finding import Ending, Finding, find
 from postroom_sender.gathering import Gathering, Stock
+from postroom_sender.hindering import hindrances
 from postroom_sender.in_hand import InHand
 from postroom_sender.job import Job, Task
 from postroom_sender.ledger import FINAL, Claim
+from postroom_sender.lines import Lines
 from postroom_sender.material import Unwritable
 from postroom_sender.outcome import Outcome, Result
-from postroom_sender.recorder import Recorder
-from postroom_sender.round import Round, RoundParts
+from postroom_sender.recorder import Claims, Life, Recorder
+from postroom_sender.round import RoundParts
 from postroom_sender.testing import Testing
 
-IN_HAND_RETRY_S = 10.0
 NOT_READY_RETRY_S = 5.0
-MAX_ACCOUNTS_AT_ONCE = 8
 _CRASHED = Outcome(
     Result.UNCERTAIN,
     "crashed",
@@ -58,7 +56,13 @@ class Sending:
         shards: int,
         testing: Testing,
         gathering: Gathering,
+        lines: Lines,
+        lane: SendLane,
+        me: Life,
     ) -> None:
+        self._me = me
+        self._lane = lane
+        self._dispatch = Dispatch(parts, lines, lane, in_hand, self._recorder)
         self._testing = testing
         self._gathering = gathering
         self._parts = parts
@@ -67,11 +71,6 @@ class Sending:
         self._store = store
         self._relay = relay
         self._shards = shards
-        self._threads = ThreadPoolExecutor(MAX_ACCOUNTS_AT_ONCE, thread_name_prefix="smtp")
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """One verdict for each delivery. An Ack means: the mail's end is durable and told."""
@@ -80,7 +79,12 @@ class Sending:
         try:
             with metrics.stage_duration.labels(stage="sender.compose").time():
                 work = list(self._sorted(deliveries, verdicts, taken))
-            verdicts |= self._handle(work)
+            sent = self._handle(work)
+            verdicts |= sent.verdicts
+            kept = {task.job.send_id for task in sent.kept}
+            taken = [each for each in taken if each not in kept]
+            if sent.error:
+                raise sent.error
         finally:
             self._in_hand.put_down(taken)
         return [verdicts[index] for index in range(len(deliveries))]
@@ -89,18 +93,26 @@ class Sending:
         self, deliveries: Sequence[Delivery], verdicts: dict[int, Verdict], taken: list[str]
     ) -> Iterator[Task | Refused]:
         """What there is to do; what is not to be done now gets its verdict here."""
-        orders = (each.envelope.message for each in deliveries)
-        stock = self._gathering.stock([each for each in orders if isinstance(each, MailSend)])
+        orders = [each.envelope.message for each in deliveries]
+        mails = [each for each in orders if isinstance(each, MailSend)]
+        stock = self._gathering.stock(mails)
+        hindering = hindrances(self._store, [stock.addressed(each) for each in mails], self._parts.clock)
         for index, delivery in enumerate(deliveries):
             command = delivery.envelope.message
             if not isinstance(command, MailSend):
                 verdicts[index] = self._of_another_kind(delivery)
                 continue
             if not self._in_hand.take(command.id):
-                verdicts[index] = RetryIn(IN_HAND_RETRY_S, "the mail is being sent")
+                retry_s = self._parts.patience.held_retry_s
+                verdicts[index] = RetryIn(retry_s, "the mail is being sent")
                 continue
             taken.append(command.id)
             job = Job(index, delivery, stock.addressed(command), "")
+            job = replace(job, hindered=hindering.of(job.command))
+            paused = hindering.pause(job.command)
+            if paused:
+                verdicts[index] = paused
+                continue
             try:
                 work = written(job, self._accounts.get(job.command.account), stock)
             except Transient as error:
@@ -122,13 +134,14 @@ class Sending:
         """How long the mail has to wait for its account's server; not beyond its own end."""
         if isinstance(work, Refused):
             return 0.0
-        if self._parts.patience.is_over(work.job.command.written_at, self._parts.clock()):
+        if self._is_over(work):
             return 0.0
-        return self._parts.standings.retry_in_s(work.account, work.job.delivery.attempt)
+        resting_s = self._parts.standings.retry_in_s(work.account, work.job.delivery.attempt)
+        return resting_s or self._parts.full.wait_s(work.account.name, self._lane)
 
-    def _handle(self, work: Sequence[Task | Refused]) -> dict[int, Verdict]:
+    def _handle(self, work: Sequence[Task | Refused]) -> Sent:
         if not work:
-            return {}
+            return Sent({})
         recorder = self._recorder()
         ended: list[Finding] = []
 
@@ -136,53 +149,56 @@ class Sending:
             ended.extend(filter(None, (self._end(each, claims[each.job.send_id]) for each in work)))
             return ended
 
-        mails = [each for each in work if isinstance(each, Task)]
-        claims, claimed_at = recorder.claim([each.job for each in work], end, mails)
+        mails = [each for each in work if isinstance(each, Task) and each.job.wanted]
+        claims = recorder.claim([each.job for each in work], end, mails)
         recorder.tell()
         verdicts = {each.job.index: each.verdict for each in ended}
         for each in ended:
             metrics.sends.labels(result=each.settled.state).inc()
-        for each_work in work:
-            if claims[each_work.job.send_id].before in FINAL:
-                verdicts[each_work.job.index] = Ack()
+        verdicts |= dict(self._not_ours(work, claims))
         tasks = [
-            replace(each, tries=claims[each.job.send_id].attempts)
+            _again(each, claims.of[each.job.send_id])
             for each in work
             if isinstance(each, Task) and each.job.index not in verdicts
         ]
-        return verdicts | self._rounds(tasks, claimed_at)
+        sent = self._dispatch.send(tasks, claims.at)
+        return replace(sent, verdicts={**verdicts, **sent.verdicts})
+
+    def _not_ours(self, work: Sequence[Task | Refused], claims: Claims) -> Iterator[tuple[int, Verdict]]:
+        """The mails that need nothing more, that another sender has, or whose servers want none."""
+        retry_s = self._parts.patience.held_retry_s
+        for each in work:
+            claim = claims.of[each.job.send_id]
+            pause_s = claims.pauses.get(each.account.name, 0.0) if isinstance(each, Task) else 0.0
+            if claim.before in FINAL:
+                yield each.job.index, Ack()
+            elif claim.held:
+                yield each.job.index, RetryIn(retry_s, "another sender hands the mail over")
+            elif pause_s and not self._is_over(each):
+                longest_s = self._parts.patience.resting_delay_s(each.job.delivery.attempt)
+                yield (
+                    each.job.index,
+                    RetryIn(min(pause_s, longest_s), "the account's mail server wants a pause"),
+                )
+
+    def _is_over(self, work: Task | Refused) -> bool:
+        return self._parts.patience.is_over(work.job.command.written_at, self._parts.clock())
 
     def _end(self, work: Task | Refused, claim: Claim) -> Finding | None:
         """What there is to find without sending: a refusal, or a mail that an earlier life left in doubt."""
-        if claim.before in FINAL:
+        if claim.before in FINAL or claim.held:
             return None
-        patience, now = self._parts.patience, self._parts.clock()
+        patience = self._parts.patience
+        job = replace(work.job, settled=claim.settled)
+        ending = Ending(claim.attempts, self._parts.clock(), patience)
         if isinstance(work, Refused):
-            return find(work.job, claim.attempts, work.outcome, patience=patience, now=now, wait_s=0)
-        if claim.before != "in_data" or (work.job.may_repeat and claim.attempts < patience.blind_tries):
-            return None
-        return find(work.job, claim.attempts, _CRASHED, patience=patience, now=now, wait_s=0)
-
-    def _rounds(self, tasks: Sequence[Task], claimed_at: datetime) -> dict[int, Verdict]:
-        """One round for each account; several at a time, so that no account waits for another."""
-        by_account: defaultdict[str, list[Task]] = defaultdict(list)
-        for task in tasks:
-            by_account[task.account.name].append(task)
-        if len(by_account) == 1:
-            return self._round(tasks, claimed_at)
-        futures = [self._threads.submit(self._round, group, claimed_at) for group in by_account.values()]
-        # None may go on alone when another fails: the mails are in hand until all are done.
-        wait(futures)
-        verdicts: dict[int, Verdict] = {}
-        for future in futures:
-            verdicts |= future.result()
-        return verdicts
-
-    def _round(self, tasks: Sequence[Task], claimed_at: datetime) -> dict[int, Verdict]:
-        return Round(self._parts, tasks[0].account, self._recorder(), claimed_at).run(tasks)
+            return find(job, work.outcome, ending)
+        if claim.before == "in_data" and not (job.may_repeat and claim.attempts < patience.blind_tries):
+            return find(job, _CRASHED, ending)
+        return None if job.wanted else find(job, next(iter(job.hindered.values())), ending)
 
     def _recorder(self) -> Recorder:
-        return Recorder(self._store, self._relay, self._shards, self._parts.clock)
+        return Recorder(self._me, self._store, self._relay, self._shards, self._parts.clock)
 
 
 def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
@@ -203,6 +219,12 @@ def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
         return _refused(job, "invalid_content", str(error))
     known_by = content_sha256(mail.content)
     return Task(replace(job, message_id=mail.message_id, content_sha256=known_by), account, mail)
+
+
+def _again(task: Task, claim: Claim) -> Task:
+    """The mail for those who have not got it yet."""
+    job = replace(task.job, settled=claim.settled)
+    return replace(task, job=job, mail=replace(task.mail, recipients=job.wanted), tries=claim.attempts)
 
 
 def _refused(job: Job, reason_code: str, sentence: str) -> Refused:

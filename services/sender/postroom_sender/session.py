@@ -5,6 +5,7 @@ final dot nothing was sent, after it nobody knows (RFC 5321 section 4.1.1.4, RFC
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from postroom.account import Account
@@ -12,9 +13,9 @@ from postroom.credentials import Credentials
 from postroom_sender.compose import Composed
 from postroom_sender.dialogue import Lost
 from postroom_sender.opening import Opening, Timeouts
-from postroom_sender.outcome import Outcome, Reply, Result, Stage, judge
+from postroom_sender.outcome import Outcome, Result, judge
+from postroom_sender.transaction import Handover, Step, Transaction, steps
 
-MAX_MAILS = 100
 IDLE_CHECK_S = 30.0
 ONE_WRITE_BYTES = 16_000  # of content that goes out together with its dot: one TLS record
 
@@ -29,6 +30,8 @@ class Session:
         self._dialogue = opening.dialogue
         self._timeouts = opening.timeouts
         self._extensions = opening.extensions
+        assert opening.account.smtp is not None
+        self._most_mails = opening.account.smtp.mails_per_connection
         self._unclean = False
         self._used_at = time.monotonic()
 
@@ -39,7 +42,7 @@ class Session:
 
     def usable_for(self, account: Account) -> bool:
         """Whether it can take a mail of this account with these settings; asks the server after a rest."""
-        if not self.open or self.account != account or self.mails >= MAX_MAILS:
+        if not self.open or self.account != account or self.mails >= self._most_mails:
             return False
         if self.idle_s < IDLE_CHECK_S:
             return True
@@ -48,26 +51,28 @@ class Session:
         except Lost:
             return False
 
-    def send(self, mail: Composed) -> Outcome:
-        """Send one mail; what breaks is an outcome, too.
+    def send(self, mail: Composed) -> Handover:
+        """Send one mail to all its recipients; what breaks is an outcome, too.
 
         The session is closed when it is in doubt (`open` tells).
         """
         refusal = self._cannot_take(mail)
         if refusal:
-            return refusal
+            return Handover(refusal)
+        transaction = Transaction()
         try:
-            outcome = self._envelope(mail) or self._content(mail)
+            self._envelope(mail, transaction)
+            outcome = transaction.ended or self._content(mail)
         except Lost as lost:
             self._abandon()
-            return Outcome(Result.RETRY, "connection_lost", str(lost))
+            return Handover(Outcome(Result.RETRY, "connection_lost", str(lost)), transaction.refused)
         if outcome is None:
             outcome = self._final_answer()
         self.mails += 1
         self._used_at = time.monotonic()
         if outcome.code == 421:
             self._abandon()
-        return outcome
+        return Handover(outcome, transaction.refused)
 
     def close(self) -> None:
         """Say goodbye, and close whatever the answer is."""
@@ -94,40 +99,31 @@ class Session:
             return Outcome(Result.FAILED, "too_large", sentence)
         return None
 
-    def _envelope(self, mail: Composed) -> Outcome | None:
-        """MAIL, RCPT and DATA, in one write where offered (RFC 2920); None when all were taken."""
-        options = " SMTPUTF8 BODY=8BITMIME" if mail.international else ""
-        steps: list[tuple[Stage, str]] = [
-            ("mail", f"MAIL FROM:<{mail.sender}>{options}\r\n"),
-            ("rcpt", f"RCPT TO:<{mail.recipients[0]}>\r\n"),
-            ("data", "DATA\r\n"),
-        ]
-        if self._unclean:
-            steps.insert(0, ("mail", "RSET\r\n"))
+    def _envelope(self, mail: Composed, transaction: Transaction) -> None:
+        """MAIL, RCPT and DATA, in one write where offered (RFC 2920)."""
+        plan = steps(mail.sender, mail.recipients, international=mail.international, reset=self._unclean)
         # Until the dot is answered, this mail's envelope lies at the server.
         self._unclean = True
         if "PIPELINING" in self._extensions:
-            return self._pipelined(steps)
-        for stage, line in steps:
-            self._write(line)
-            outcome = _refusal(stage, self._dialogue.reply(self._timeouts.command_s))
-            if outcome:
-                return outcome
+            return self._pipelined(plan, transaction)
+        for step in plan:
+            if transaction.ended or (step.stage == "data" and transaction.nobody_left()):
+                return None
+            self._write(step.line)
+            transaction.take(step, self._dialogue.reply(self._timeouts.command_s))
         return None
 
-    def _pipelined(self, steps: list[tuple[Stage, str]]) -> Outcome | None:
-        self._write("".join(line for _, line in steps))
-        first: Outcome | None = None
-        for stage, _ in steps:
+    def _pipelined(self, plan: Sequence[Step], transaction: Transaction) -> None:
+        self._write("".join(step.line for step in plan))
+        for step in plan:
             reply = self._dialogue.reply(self._timeouts.command_s)
-            first = first or _refusal(stage, reply)
+            transaction.take(step, reply)
             if reply.code == 421:
-                return first
-        if first and reply.code == 354:
-            # The server waits for content though the recipient was refused (RFC 2920 section 3.1): none.
+                return
+        if transaction.open_content:
+            # The server waits for content though every recipient was refused: none.
             self._write(".\r\n")
             self._dialogue.reply(self._timeouts.dot_s)
-        return first
 
     def _content(self, mail: Composed) -> Outcome | None:
         """The content and the final dot. Raises Lost: then the server cannot have got the dot."""
@@ -182,8 +178,3 @@ def stuffed(content: bytes) -> bytes:
     if content.startswith(b"."):
         content = b"." + content
     return content if content.endswith(b"\r\n") else content + b"\r\n"
-
-
-def _refusal(stage: Stage, reply: Reply) -> Outcome | None:
-    taken = reply.code == 354 if stage == "data" else 200 <= reply.code < 300
-    return None if taken else judge(stage, reply)

@@ -24,6 +24,7 @@ from postroom.errors import PostroomError
 from postroom.messages import AccountStatusChanged
 from postroom.store import Store, account_status
 from postroom.store.account_status import Report, settings_digest
+from postroom_sender.allowance import pause
 from postroom_sender.outcome import Outcome, Scope
 from postroom_sender.patience import Patience
 
@@ -49,6 +50,7 @@ class Standing:
         refusals: How often the sign-in was refused since it last worked, whatever outages were in between.
         next_try_at: Until when it is left alone; None: it is not, or it is stopped.
         stopped: Whether it is left alone until its settings or secrets change.
+        paused_for: Why its server wants no mail for a while, though nothing is wrong; empty: it does not.
         noted_at: When this was found.
     """
 
@@ -59,6 +61,7 @@ class Standing:
     refusals: int = 0
     next_try_at: datetime | None = None
     stopped: bool = False
+    paused_for: str = ""
 
 
 class Standings:
@@ -145,7 +148,7 @@ class Standings:
             standing = self._after(account, last, outcome)
             self._by_name[account.name] = standing
             self._looked_at[account.name] = time.monotonic()
-        return None if outcome.scope is Scope.PAUSE else standing
+        return standing
 
     def worked(self, account: Account) -> Standing | None:
         """The account's server took mail; returns what is to be told, if anything is."""
@@ -171,11 +174,13 @@ class Standings:
     def _after(self, account: Account, last: Standing | None, outcome: Outcome) -> Standing:
         now = self._clock()
         failures = last.failures + 1 if last else 1
-        back_off_s = self._patience.account_delay_s(failures, self._jitter())
+        back_off_s = max(outcome.retry_after_s, self._patience.account_delay_s(failures, self._jitter()))
         next_try_at = now + timedelta(seconds=back_off_s)
         if outcome.scope is Scope.PAUSE:
             calm = last or Standing(account, _green(account), now)
-            return replace(calm, next_try_at=next_try_at, failures=failures)
+            return replace(
+                calm, next_try_at=next_try_at, failures=failures, noted_at=now, paused_for=outcome.sentence
+            )
         refused = reason(outcome.reason_code).kind == "credentials"
         refusals = (last.refusals if last else 0) + refused
         told = refusals if refused else failures
@@ -226,6 +231,10 @@ def recall_from(store: Store) -> Recall:
 
 def record(connection: Connection, standing: Standing) -> AccountStatusChanged | None:
     """Write the standing down in this transaction; returns the event if it is news."""
+    if standing.paused_for and standing.next_try_at:
+        # All senders keep to it. Nothing is wrong, so the account stays as green as it was.
+        pause(connection, standing.account.name, standing.next_try_at, standing.paused_for, standing.noted_at)
+        return None
     name, report = standing.account.name, standing.report
     metrics.account_red.labels(account=name, side=SIDE).set(report.colour == "red")
     return account_status.record(connection, name, SIDE, report, standing.noted_at)

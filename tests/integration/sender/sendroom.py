@@ -38,7 +38,13 @@ from tests.waiting import wait_until
 
 SHARDS = 2
 TOKEN = "pr" + "abcdefgh" * 5
-QUICK = Patience(mail_delays_s=(1,), account_delays_s=(1,), resting_delays_s=(1,))
+QUICK = Patience(
+    mail_delays_s=(1,),
+    account_delays_s=(1,),
+    resting_delays_s=(1,),
+    held_retry_s=1,
+    silence=timedelta(seconds=2),
+)
 
 
 def entry(name: str, port: int, **changes: Any) -> dict[str, Any]:

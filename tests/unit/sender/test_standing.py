@@ -77,7 +77,8 @@ def test_a_mail_asks_again_within_a_minute_however_long_its_server_is_left_alone
 def test_a_server_that_asks_for_a_pause_stays_green() -> None:
     desk = Desk()
     standings = desk.standings()
-    assert standings.failed(account(), LATER) is None
+    found = standings.failed(account(), LATER)
+    assert found is not None and found.report.colour == "green" and found.paused_for == "later"
     assert standings.rests(account())
     desk.now += timedelta(hours=1)
     assert not standings.rests(account())
