@@ -119,9 +119,9 @@ def renewed(letter: Letter) -> Wire:
     return replace(letter.wire, headers=headers)
 
 
-def times_looked_at(wire: Wire) -> int:
-    """How often the broker has given it out and got it back."""
-    return _number(wire.headers.get(DELIVERY_COUNT), 0)
+def times_looked_at(headers: object) -> int:
+    """How often the broker has given out the message with these headers and got it back."""
+    return _number(headers.get(DELIVERY_COUNT), 0) if isinstance(headers, Mapping) else 0
 
 
 def _kept(headers: Mapping[str, Any]) -> dict[str, Any]:

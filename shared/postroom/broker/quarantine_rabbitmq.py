@@ -5,10 +5,11 @@ behind. So a look takes everything, page by page, and gives everything back in i
 in both cases; only what dies while somebody looks may come to stand before the rest.
 
 The queue counts how often a message came back and throws it away beyond a limit (20, from RabbitMQ 4.0 on
-also without a policy): a letter that comes near it is published anew, at the end of the queue, before the
-old one is acknowledged. Our policy for quarantines sets the limit far off, and then that never happens.
+also without a policy): when one comes near it, all are published anew, each before the old one is
+acknowledged. That is rare, and where everything was published anew the order is as it was.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from postroom.broker.reception import receive
 from postroom.errors import Transient
 from postroom.topology import dead_queue
 
+logger = logging.getLogger(__name__)
+
 BLOCK = 200
 """Letters in memory at a time."""
 SKIPPED = 2000
@@ -32,6 +35,10 @@ SKIPPED = 2000
 RENEW_AT = 12
 QUIET_S = 3.0
 """After so much silence there are no more letters than those that came: somebody removed them."""
+GROUP = 30
+"""Letters that are given back in one command: the order of more than 32 is lost in it (RabbitMQ 3.10)."""
+SETTLED = 16 * GROUP
+"""Letters after which the queue is waited for: where it lags behind, RabbitMQ joins commands into one."""
 SETTLE_S = 5.0
 """How long the queue may take until what was given back can be taken again."""
 LOCK = "postroom.console.quarantine"
@@ -60,18 +67,11 @@ class RabbitQuarantine:
     def looking(self, queue: str) -> Iterator[Look]:
         """Look, one person at a time: what one of them has taken the others would miss."""
         self._lock()
-        look = RabbitLook(self._url, self._connection, queue, self.count(queue) or 0)
+        look = RabbitLook(self._url, self._connection, queue, lambda: self.count(queue) or 0)
         try:
             yield look
         finally:
             look.close()
-            self._settled(queue, look.left)
-
-    def _settled(self, queue: str, count: int) -> None:
-        """Wait until so many letters are there: who looks next would miss those still on their way back."""
-        deadline = time.monotonic() + SETTLE_S
-        while (self.count(queue) or 0) < count and time.monotonic() < deadline:
-            time.sleep(0.02)
 
     def _lock(self) -> None:
         """Own a queue that only one connection can own; it goes with the connection.
@@ -94,73 +94,76 @@ class RabbitQuarantine:
 class RabbitLook:
     """See `postroom.broker.looking.Look`."""
 
-    def __init__(self, url: str, connection: Any, queue: str, count: int) -> None:
+    def __init__(self, url: str, connection: Any, queue: str, ready: Callable[[], int]) -> None:
         self._url = url
         self._connection = connection
         self._queue = queue
-        self._count = count
+        self._ready = ready
+        self._count = ready()
         self._channel = connection.channel()
         self._channel.auto_decode = False
         # Of each block the tags that are neither acknowledged nor given back, in order.
         self._blocks: list[dict[int, None]] = []
-        self._taken = self._removed = 0
+        self._taken = 0
+        self._is_worn = False
 
     def __iter__(self) -> Iterator[Found]:
         """The letters, a block of them in memory at a time."""
-        block = self._fresh_block()
-        left = self._count - len(block)
-        while block:
+        left = self._count
+        while left > 0 and (block := self._gather(min(left, BLOCK))):
             yield from block
-            block = self._gather(min(left, BLOCK))
             left -= len(block)
-
-    @property
-    def left(self) -> int:
-        """How many letters there are without those that were removed."""
-        return self._count - self._removed
 
     def remove(self, found: Sequence[Found]) -> None:
         """Acknowledge them."""
-        self._removed += len(found)
         for each in found:
             self._channel.basic_ack(each.tag)
             for block in self._blocks:
                 block.pop(each.tag, None)
 
     def close(self) -> None:
-        """Give back what was not removed, in its order.
-
-        A block at a time: what one consumer had comes back in order, several consumers' in any.
-        """
-        # Where the connection is lost, the broker gives back by itself.
-        with suppress(Exception):
+        """Give back what was not removed, in its order, and wait until it is there for whoever looks next."""
+        try:
             while self._taken < self._count:
                 if not self._take(min(SKIPPED, self._count - self._taken), lambda _raw: None):
                     break
-            for block in self._blocks:
-                if block:
-                    self._channel.send_method(spec.Basic.Nack, "Lbb", (next(reversed(block)), True, True))
+            self._give_back()
+            if self._is_worn:
+                self._renew_all()
             self._channel.close()
+        except Exception as error:
+            # The broker gives back by itself what a lost connection had.
+            logger.warning(
+                "dead letters were not given back in order", extra={"queue": self._queue, "error": str(error)}
+            )
 
-    def _fresh_block(self) -> list[Found]:
-        """The first block whose letters were not looked at too often; those before it are published anew."""
-        block = self._gather(min(self._count, BLOCK))
-        renewals = 0
-        while block and renewals < self._count and self._is_worn(block[0]):
-            self._renew(block)
-            renewals += len(block)
-            block = self._gather(min(self._count, BLOCK))
-        return block
+    def _give_back(self) -> None:
+        given = 0
+        for block in self._blocks:
+            tags = list(block)
+            for start in range(0, len(tags), GROUP):
+                group = tags[start : start + GROUP]
+                self._channel.send_method(spec.Basic.Nack, "Lbb", (group[-1], True, True))
+                given += len(group)
+                if given % SETTLED < GROUP:
+                    self._wait_for(given)
+        self._wait_for(given)
 
-    def _is_worn(self, found: Found) -> bool:
-        return times_looked_at(found.wire) >= RENEW_AT
+    def _wait_for(self, count: int) -> None:
+        """Wait until so many letters can be taken again."""
+        deadline = time.monotonic() + SETTLE_S
+        while self._ready() < count and time.monotonic() < deadline:
+            time.sleep(0.005)
 
-    def _renew(self, block: Sequence[Found]) -> None:
+    def _renew_all(self) -> None:
+        """Publish every letter anew, so that their order stays."""
+        left = self._ready()
         with Publisher(self._url, name="postroom quarantine renewal") as publisher:
-            publisher.publish([Outgoing(renewed(each.letter), "", dead_queue(self._queue)) for each in block])
-        self.remove(block)
-        self._removed -= len(block)
-        self._taken -= len(block)
+            while left > 0 and (block := self._gather(min(left, BLOCK))):
+                letters = [Outgoing(renewed(each.letter), "", dead_queue(self._queue)) for each in block]
+                publisher.publish(letters)
+                self.remove(block)
+                left -= len(block)
 
     def _gather(self, count: int) -> list[Found]:
         found: list[Found] = []
@@ -175,6 +178,7 @@ class RabbitLook:
 
         def took(raw: Any) -> None:
             block[raw.delivery_info["delivery_tag"]] = None
+            self._is_worn |= times_looked_at(raw.properties.get("application_headers")) >= RENEW_AT
             keep(raw)
 
         self._blocks.append(block)

@@ -17,7 +17,7 @@ from postroom.errors import Transient
 from postroom.topology import INBOX
 from tests.contract.broker.scene import DEAD, Scene, mail, one_family
 from tests.contract.broker.witness import RabbitWitness
-from tests.servers.rabbitmq import Vhost
+from tests.servers.rabbitmq import RabbitMq, Vhost
 
 MANY = 2 * BLOCK + 50
 
@@ -80,3 +80,16 @@ def test_two_who_look_see_all_one_after_the_other(
         with pytest.raises(Transient, match="somebody else"):
             looked(scene)
     assert len(looked(scene)) == 1
+
+
+@pytest.mark.needs("rabbitmq")
+def test_where_rabbitmq_throws_away_what_came_back_too_often_nothing_is_lost(
+    rabbitmq: RabbitMq, rabbitmq_vhost: Vhost, tmp_path: Path
+) -> None:
+    limit = {"pattern": ".*", "definition": {"delivery-limit": RENEW_AT + 2}, "apply-to": "queues"}
+    rabbitmq.api("PUT", f"policies/{rabbitmq_vhost.name}/limit", limit)
+    apply(rabbitmq_vhost.url, one_family())
+    scene = Scene(rabbitmq_vhost.url, RabbitWitness(rabbitmq_vhost.url), tmp_path)
+    ids = bury(scene, BLOCK + 3)
+    for count in (1, MANY) * (RENEW_AT + 2):
+        assert looked(scene, count) == ids[:count]
