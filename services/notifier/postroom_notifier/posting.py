@@ -79,8 +79,6 @@ class Posting:
     def _addresses(self, url: httpx.URL, allow_private: bool) -> Sequence[str]:
         try:
             found = self._resolve(_host(url), _port(url), min(RESOLVE_S, self._total_s))
-        except TimeoutError:
-            raise NoAnswer(f"its name is not resolved in {RESOLVE_S:g} s") from None
         except (OSError, UnicodeError) as error:
             raise NoAnswer(f"its name cannot be resolved: {error}") from None
         if not found:

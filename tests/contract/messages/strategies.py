@@ -29,6 +29,7 @@ from postroom.messages import (
     PlainMail,
     TemplateMail,
     TestStage,
+    WebhookTested,
 )
 
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
@@ -97,6 +98,7 @@ PATTERNED: dict[tuple[type[BaseModel], str], st.SearchStrategy[Any]] = {
     (BulkSend, "attachments"): FILES,
     (AccountTest, "candidate"): st.none() | SETTINGS,
     (TestStage, "duration_ms"): st.floats(0, 1e6),
+    (WebhookTested, "duration_ms"): st.floats(0, 1e6),
     (ApprovalQuery, "reply_to"): IDS.map(lambda text: f"postroom.client.{text.replace(':', '-')}"),
     (ApprovalRequest, "approvers"): st.lists(ADDRESSES, min_size=1, max_size=5, unique_by=fold_case).map(
         tuple

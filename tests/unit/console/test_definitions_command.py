@@ -17,7 +17,7 @@ def test_a_password_behind_a_reference_is_written_as_its_hash(tmp_path: Path) ->
     password.write_text("right\n")
     result = _run(f"--user=fetcher=file:{password}", "--vhost=postroom", f"--output={target}")
     assert result.exit_code == 0, result.output
-    assert "5 users" in result.output
+    assert "6 users" in result.output
     users = {user["name"]: user["password_hash"] for user in json.loads(target.read_text())["users"]}
     raw = base64.b64decode(users["postroom-fetcher"])
     assert raw[4:] == hashlib.sha256(raw[:4] + b"right").digest()
@@ -34,7 +34,7 @@ def test_a_password_itself_is_refused_and_not_repeated() -> None:
 def test_an_unknown_service_is_refused_with_those_there_are() -> None:
     result = _run("--user=fecher=env:HOME")
     assert result.exit_code == 2
-    assert "'fecher' is no service: fetcher, processor, sender, client, console" in result.output
+    assert "'fecher' is no service: fetcher, processor, sender, notifier, client, console" in result.output
 
 
 def _run(*arguments: str) -> Result:
