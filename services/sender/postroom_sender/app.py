@@ -21,8 +21,12 @@ from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
+from postroom_sender.aftermath import Aftermath
 from postroom_sender.allowance import FullWindows
+from postroom_sender.bulk_intake import BulkIntake
 from postroom_sender.connections import Connections
+from postroom_sender.feeding import Feeding
+from postroom_sender.doubts_watch import Doubts
 from postroom_sender.gathering import Gathering
 from postroom_sender.in_hand import InHand
 from postroom_sender.lines import Lines
@@ -39,6 +43,8 @@ from postroom_sender.testing import Testing
 SWEEP_INTERVAL_S = 2.0
 IDLE_INTERVAL_S = 10.0
 ROSTER_INTERVAL_S = 2.0
+DOUBTS_INTERVAL_S = 5.0
+FEED_INTERVAL_S = 0.5
 FORGET_INTERVAL_S = 3600.0
 BEAT_INTERVAL_S = 3.0
 LANES: Mapping[str, SendLane] = {
@@ -76,11 +82,14 @@ def build(
     credentials = Credentials(secrets, Tokens(store, box, secrets, me.name))
     connections = Connections(credentials, timeouts)
     stack.callback(connections.close)
+    spool, keys = Spool(settings.spool), settings.read_token_keys()
     standings = Standings(utc_now, patience, recall_from(store))
-    parts = RoundParts(connections, standings, patience, Paces(), utc_now, FullWindows())
+    parts = RoundParts(
+        connections, standings, patience, Paces(), utc_now, FullWindows(), Aftermath(patience, spool)
+    )
     lines = Lines()
     in_hand = InHand()
-    gathering = Gathering(store, Spool(settings.spool), accounts, settings.attachments_limit_bytes)
+    gathering = Gathering(store, spool, accounts, settings.attachments_limit_bytes, keys)
 
     def relay(name: str) -> OutboxRelay:
         publisher = stack.enter_context(Publisher(settings.broker, name=f"sender {name}"))
@@ -89,6 +98,9 @@ def build(
     testing = Testing(accounts, standings, credentials, store, relay("tests"), settings.shards, parts.clock)
     stack.callback(testing.close)
     roster = Roster(accounts, store, relay("roster"), settings.shards, parts.clock)
+
+    intake = BulkIntake(store, spool, accounts, relay("lists"), settings.shards, parts.clock)
+    feeding = Feeding(store, relay("bulks"), settings.shards, parts.clock)
 
     def consumer(queue: str) -> Consumer:
         sending = Sending(
@@ -100,6 +112,7 @@ def build(
             settings.shards,
             testing,
             gathering,
+            intake,
             lines,
             LANES[queue],
             me,
@@ -120,10 +133,12 @@ def build(
     loops: dict[str, Loop] = {
         "transactional": consumer(topology.SENDER_TRANSACTIONAL),
         "bulk": consumer(topology.SENDER_BULK),
+        "bulks": Ticker(feeding.tend, FEED_INTERVAL_S),
         "life": Ticker(living.beat, BEAT_INTERVAL_S),
         "outbox": Ticker(relay("sweeper").tend, SWEEP_INTERVAL_S),
         "accounts": AccountsLoop(accounts, settings.broker, SERVICE),
         "roster": Ticker(roster.tend, ROSTER_INTERVAL_S),
+        "doubts": Ticker(Doubts(store, relay("doubts"), settings.shards, utc_now).tend, DOUBTS_INTERVAL_S),
         "memory": Ticker(roster.forget, FORGET_INTERVAL_S),
         "connections": Ticker(connections.close_idle, IDLE_INTERVAL_S),
     }

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.errors import Permanent, Transient
+from postroom.mail_tag import make_tag
 from postroom.messages import Attachment, MailSend, TemplateMail
+from postroom.reply_token import TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store import templates as stored
@@ -26,6 +28,7 @@ class Stock:
     accounts: Accounts
     spool: Spool
     limit_bytes: int
+    keys: TokenKeys
     templates: Mapping[str, Template] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
     _used_bytes: int = 0
@@ -50,6 +53,8 @@ class Stock:
             template=self._template(command),
             files=self._files(command.attachments),
             signature=signature_of(account, command.signed_by, user),
+            bounce_tag=make_tag("bounce", command.id, self.keys),
+            unsubscribe_tag=make_tag("unsubscribe", command.id, self.keys) if command.lane == "bulk" else "",
         )
 
     def _template(self, command: MailSend) -> Template | None:
@@ -93,7 +98,10 @@ class Stock:
 class Gathering:
     """Gives each batch its stock. Threads may share it."""
 
-    def __init__(self, store: Store, spool: Spool, accounts: Accounts, limit_bytes: int) -> None:
+    def __init__(
+        self, store: Store, spool: Spool, accounts: Accounts, limit_bytes: int, keys: TokenKeys
+    ) -> None:
+        self._keys = keys
         self._store = store
         self._spool = spool
         self._accounts = accounts
@@ -109,4 +117,4 @@ class Gathering:
         if any(isinstance(each.content, TemplateMail) for each in commands):
             with self._store.read() as connection:
                 templates = stored.read(connection)
-        return Stock(self._accounts, self._spool, self._limit_bytes, templates)
+        return Stock(self._accounts, self._spool, self._limit_bytes, self._keys, templates)

@@ -8,10 +8,11 @@ from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.errors import Permanent, Transient
-from postroom.messages import AccountTest, MailSend, SendLane
+from postroom.messages import AccountTest, BulkSend, MailSend, SendLane
 from postroom.own_mail import content_sha256
 from postroom.store import Store
 from postroom.store.outbox import OutboxRelay
+from postroom_sender.bulk_intake import BulkIntake
 from postroom_sender.compose import compose
 from postroom_sender.dispatch import Dispatch, Sent
 from postroom_sender.finding import Ending, Finding, find
@@ -56,6 +57,7 @@ class Sending:
         shards: int,
         testing: Testing,
         gathering: Gathering,
+        intake: BulkIntake,
         lines: Lines,
         lane: SendLane,
         me: Life,
@@ -65,6 +67,7 @@ class Sending:
         self._dispatch = Dispatch(parts, lines, lane, in_hand, self._recorder)
         self._testing = testing
         self._gathering = gathering
+        self._intake = intake
         self._parts = parts
         self._accounts = accounts
         self._in_hand = in_hand
@@ -128,6 +131,8 @@ class Sending:
         command = delivery.envelope.message
         if isinstance(command, AccountTest) and command.side == "smtp":
             return self._testing.begin(delivery)
+        if isinstance(command, BulkSend):
+            return self._intake.take(delivery)
         return DeadLetter(f"{delivery.envelope.type} does not belong in {delivery.queue}")
 
     def _wait_s(self, work: Task | Refused) -> float:
@@ -150,16 +155,16 @@ class Sending:
             return ended
 
         mails = [each for each in work if isinstance(each, Task) and each.job.wanted]
-        claims = recorder.claim([each.job for each in work], end, mails)
+        claims = recorder.claim([each.job for each in work], end, mails, self._parts.patience)
         recorder.tell()
         verdicts = {each.job.index: each.verdict for each in ended}
         for each in ended:
             metrics.sends.labels(result=each.settled.state).inc()
         verdicts |= dict(self._not_ours(work, claims))
+        jobs = (each.job for each in work)
+        verdicts |= {job.index: claims.steps[job.send_id] for job in jobs if job.send_id in claims.steps}
         tasks = [
-            _again(each, claims.of[each.job.send_id])
-            for each in work
-            if isinstance(each, Task) and each.job.index not in verdicts
+            _again(each, claims) for each in work if isinstance(each, Task) and each.job.index not in verdicts
         ]
         sent = self._dispatch.send(tasks, claims.at)
         return replace(sent, verdicts={**verdicts, **sent.verdicts})
@@ -191,10 +196,11 @@ class Sending:
         patience = self._parts.patience
         job = replace(work.job, settled=claim.settled)
         ending = Ending(claim.attempts, self._parts.clock(), patience)
+        if claim.before == "in_data":
+            task = work if isinstance(work, Task) else None
+            return self._parts.aftermath.of(find(job, _CRASHED, ending), job, task, claim.attempts)
         if isinstance(work, Refused):
             return find(job, work.outcome, ending)
-        if claim.before == "in_data" and not (job.may_repeat and claim.attempts < patience.blind_tries):
-            return find(job, _CRASHED, ending)
         return None if job.wanted else find(job, next(iter(job.hindered.values())), ending)
 
     def _recorder(self) -> Recorder:
@@ -221,10 +227,13 @@ def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
     return Task(replace(job, message_id=mail.message_id, content_sha256=known_by), account, mail)
 
 
-def _again(task: Task, claim: Claim) -> Task:
-    """The mail for those who have not got it yet."""
+def _again(task: Task, claims: Claims) -> Task:
+    """The mail for those who have not got it yet; one that they may have got, as they got it."""
+    claim = claims.of[task.job.send_id]
     job = replace(task.job, settled=claim.settled)
-    return replace(task, job=job, mail=replace(task.mail, recipients=job.wanted), tries=claim.attempts)
+    content = claims.contents.get(job.send_id, task.mail.content)
+    mail = replace(task.mail, recipients=job.wanted, content=content)
+    return replace(task, job=job, mail=mail, tries=claim.attempts)
 
 
 def _refused(job: Job, reason_code: str, sentence: str) -> Refused:
