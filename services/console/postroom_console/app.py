@@ -7,6 +7,7 @@ import click
 from postroom_console.accounts import accounts
 from postroom_console.apply import apply
 from postroom_console.approvals import approvals
+from postroom_console.attach import attach
 from postroom_console.audit import audit
 from postroom_console.config import config
 from postroom_console.contacts import contacts
@@ -56,6 +57,7 @@ for command in (
     audit,
     deny,
     templates,
+    attach,
     webhooks,
     config,
     topology,

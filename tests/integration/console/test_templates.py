@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from postroom.messages import Attachment
+from postroom.spool import Spool
 from postroom.store import Store
 from postroom.store.migrate import migrate
 from postroom_console.app import main
@@ -160,3 +162,15 @@ def test_agents_look_and_admins_change(shell: Shell) -> None:
     assert "hello" in shell.run("list", "--as", "anna").stdout
     hidden = shell.run("preview", "hello", "--account", "shop", "--as", "boss", "--to", str(shell.folder))
     assert hidden.exit_code == 2  # the admin neither owns nor reads the account
+
+
+def test_a_file_is_put_into_the_spool_for_a_mail_to_refer_to(tmp_path: Path) -> None:
+    (tmp_path / "bill.pdf").write_bytes(b"%PDF")
+    environment = {"POSTROOM_DATA_DIR": str(tmp_path)}
+    result = CliRunner().invoke(main, ("attach", str(tmp_path / "bill.pdf")), env=environment)
+    (told,) = json.loads(result.stdout)
+    file = Attachment.model_validate(told)
+    assert (file.filename, file.media_type) == ("bill.pdf", "application/pdf")
+    assert Spool(tmp_path / "spool").get(file.dataref) == b"%PDF"
+    missing = CliRunner().invoke(main, ("attach", str(tmp_path / "no.pdf")), env=environment)
+    assert (missing.exit_code, "there is no such file" in missing.stderr) == (2, True)
