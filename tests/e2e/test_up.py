@@ -189,7 +189,7 @@ def test_a_second_one_in_the_same_folder_is_refused(up: Up) -> None:
 def test_services_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     killed = Up(tmp_path)
     try:
-        killed.wait_for("three processes, ready")
+        killed.wait_for("four processes, ready")
         services = list(killed.services().values())
         assert len(services) == 4
         killed.process.kill()
