@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, select, update
 
 from postroom.mail_tag import ref_of
 from postroom.store.engine import insert_new, upsert
@@ -27,6 +27,12 @@ FINAL = ("sent", "failed", "uncertain", "bounced")
 MAX_DETAIL_CHARS = 500
 MAX_REASON_CODE_CHARS = 50
 FORGET_SENDER = timedelta(days=1)
+
+
+def _not_ended(table: Table) -> list[ColumnElement[bool]]:
+    # Not `not_in`: that cannot be carried out for many rows at once.
+    return [table.c.state != each for each in ("sent", "failed", "bounced")]
+
 
 # Built once: building them anew would cost more than the database takes to carry them out.
 _BEGIN = (
@@ -41,7 +47,7 @@ _BEGIN = (
 )
 _SETTLE = (
     update(sends)
-    .where(sends.c.send_id == bindparam("of"), sends.c.state.not_in(("sent", "failed", "bounced")))
+    .where(sends.c.send_id == bindparam("of"), *_not_ended(sends))
     .values(
         state=bindparam("to"),
         holder=None,
@@ -56,7 +62,7 @@ _SETTLE_RECIPIENT = (
     .where(
         send_recipients.c.send_id == bindparam("of"),
         send_recipients.c.recipient == bindparam("whom"),
-        send_recipients.c.state.not_in(("sent", "failed", "bounced")),
+        *_not_ended(send_recipients),
     )
     .values(
         state=bindparam("to"),
