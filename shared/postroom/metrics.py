@@ -36,6 +36,22 @@ returned = Counter(
 sends = Counter(
     "postroom_sends_total", "Mails to be sent, by what became of them.", ["result"], registry=REGISTRY
 )
+uncertain = Gauge(
+    "postroom_sends_uncertain",
+    "Mails of which nobody knows whether they were sent; every sender says the same.",
+    registry=REGISTRY,
+)
+uncertain_age = Gauge(
+    "postroom_sends_uncertain_oldest_seconds",
+    "For how long the oldest of the uncertain mails has been so; 0 if there is none.",
+    registry=REGISTRY,
+)
+unfiled_copies = Gauge(
+    "postroom_sent_copies_unfiled",
+    "Copies of sent mail that are not in the folder for sent mail: ordered, or refused by the mailbox.",
+    ["state"],
+    registry=REGISTRY,
+)
 approvals = Counter(
     "postroom_approvals_total", "Approval requests by what became of them.", ["result"], registry=REGISTRY
 )

@@ -25,8 +25,8 @@ from postroom_sender.aftermath import Aftermath
 from postroom_sender.allowance import FullWindows
 from postroom_sender.bulk_intake import BulkIntake
 from postroom_sender.connections import Connections
-from postroom_sender.feeding import Feeding
 from postroom_sender.doubts_watch import Doubts
+from postroom_sender.feeding import Feeding
 from postroom_sender.gathering import Gathering
 from postroom_sender.in_hand import InHand
 from postroom_sender.lines import Lines

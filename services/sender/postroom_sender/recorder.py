@@ -5,24 +5,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from postroom import metrics
 from postroom.broker.publisher import Outgoing, outgoing
+from postroom.broker.verdict import Verdict
 from postroom.clock import Clock
-from postroom.envelope import envelop
+from postroom.envelope import Envelope, envelop
 from postroom.errors import Transient
 from postroom.messages import SendEvent, derive_id
 from postroom.send_rate import Rate, parse_rate
-from postroom.store import Store, outbox
+from postroom.store import Store, copies, doubts, outbox
 from postroom_sender import ledger, standing
 from postroom_sender.allowance import paused, take
+from postroom_sender.doubting import go_on
 from postroom_sender.finding import Finding
 from postroom_sender.job import Job, Task
-from postroom_sender.joining import join
+from postroom_sender.joining import keep
 from postroom_sender.ledger import Claim, NewSend, Others
+from postroom_sender.patience import Patience
 from postroom_sender.standing import Standing
 
 logger = logging.getLogger(__name__)
@@ -44,11 +47,21 @@ class Life:
 
 @dataclass(frozen=True)
 class Claims:
-    """How the mails were found, the claim's mark, and for how many seconds whose servers want no mail."""
+    """How the mails were found.
+
+    Attributes:
+        of: By their ids.
+        at: The claim's mark.
+        pauses: For how many seconds whose servers want no mail.
+        contents: Mails that are sent again, as they were sent before.
+        steps: What becomes of the commands of mails in doubt.
+    """
 
     of: Mapping[str, Claim]
     at: datetime
     pauses: Mapping[str, float]
+    contents: Mapping[str, bytes]
+    steps: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True)
@@ -77,10 +90,12 @@ class Recorder:
         jobs: Sequence[Job],
         end: Callable[[dict[str, Claim]], Sequence[Finding]],
         tasks: Sequence[Task],
+        patience: Patience,
     ) -> Claims:
         """Claim the jobs, and settle at once what `end` finds.
 
-        Those of the `tasks` that are new join their conversations before anybody can answer them.
+        Those of the `tasks` that are new join their conversations before anybody can answer them. Mails in
+        doubt take their next step first, by `patience`.
 
         Raises:
             Transient: the database is away; nothing has begun.
@@ -89,12 +104,15 @@ class Recorder:
         mails = [_new_send(job) for job in jobs]
         others = Others(self._me, now - self._silence)
         with self._store.write() as connection:
+            steps = go_on(connection, jobs, tasks, patience, now)
             claims = ledger.claim(connection, mails, now, others)
-            join(connection, [task for task in tasks if claims[task.job.send_id].before is None], now)
-            told = self._settle(connection, end(claims), now)
+            keep(connection, [job for job in jobs if claims[job.send_id].before is None], tasks, now)
+            told = self._settle(connection, end(claims), now) + self._out(connection, steps.told, now)
+            tried = [each for each, claim in claims.items() if claim.attempts]
+            contents = doubts.contents(connection, tried) if tried else {}
             pauses = paused(connection, sorted({task.account.name for task in tasks}), now)
         self._untold += told
-        return Claims(claims, now, pauses)
+        return Claims(claims, now, pauses, contents, steps.verdicts)
 
     def turn(
         self,
@@ -162,7 +180,25 @@ class Recorder:
             for event in each.events
         ]
         outbox.add(connection, SERVICE, told, now)
-        return told
+        return told + self._follow(connection, findings, now)
+
+    def _follow(self, connection: Connection, findings: Sequence[Finding], now: datetime) -> list[Outgoing]:
+        """Open the doubts that begin, and order the copies that are to be filed."""
+        doubts.open_new(connection, [each.doubt for each in findings if each.doubt], now)
+        causes = {each.job.send_id: each.job.delivery.envelope for each in findings}
+        orders = copies.add(connection, [each.copy for each in findings if each.copy], now)
+        commands = [
+            envelop(order.command, source=SOURCE, now=now, message_id=order.id, cause=causes[order.send_id])
+            for order in orders
+        ]
+        return self._out(connection, commands, now)
+
+    def _out(
+        self, connection: Connection, envelopes: Sequence[Envelope[Any]], now: datetime
+    ) -> list[Outgoing]:
+        messages = [outgoing(each, self._shards) for each in envelopes]
+        outbox.add(connection, SERVICE, messages, now)
+        return messages
 
     def _note(self, connection: Connection, news: Standing, now: datetime) -> list[Outgoing]:
         event = standing.record(connection, news)

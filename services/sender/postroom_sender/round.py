@@ -23,6 +23,7 @@ from postroom import metrics
 from postroom.account import Account
 from postroom.broker.verdict import RetryIn, Verdict
 from postroom.clock import Clock
+from postroom_sender.aftermath import Aftermath
 from postroom_sender.allowance import FullWindows
 from postroom_sender.connections import Connections
 from postroom_sender.courier import Courier
@@ -70,6 +71,7 @@ class RoundParts:
     paces: Paces
     clock: Clock
     full: FullWindows
+    aftermath: Aftermath
     jitter: Callable[[], float] = random.random
 
 
@@ -218,6 +220,7 @@ class Round:
         if found is OVERTAKEN:
             wait_s = 0.0
         finding = find(task.job, found, Ending(tries, self._parts.clock(), patience, wait_s))
+        finding = self._parts.aftermath.of(finding, task.job, task, tries)
         self._findings.append(finding)
         log(task, tries, finding)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from sqlalchemy import Connection, func, select, update
 
@@ -17,6 +16,7 @@ ANSWER_WITHIN_S = 6 * 3600.0
 """Without an answer for so long it is ordered again: the mailbox has a mail of one Message-ID once."""
 MAX_DETAIL_CHARS = 500
 STEP = 100
+UNFILED = ("ordered", "refused")
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class NewCopy:
 
 @dataclass(frozen=True)
 class Order:
-    """A command with its id."""
+    """A command with its id, and the mail it is about."""
 
     id: str
+    send_id: str
     command: MailboxAppend
 
 
 def add(connection: Connection, copies: Sequence[NewCopy], now: datetime) -> list[Order]:
     """Record the copies; the commands that file them."""
+    if not copies:
+        return []
     rows = [
         {
             "send_id": each.send_id,
@@ -57,7 +60,9 @@ def add(connection: Connection, copies: Sequence[NewCopy], now: datetime) -> lis
     ]
     new = insert_new(connection, sent_copies, rows, key="send_id")
     return [
-        Order(_command_id(each.send_id, 1), _append(each.account, each.message_id, each.dataref))
+        Order(
+            _command_id(each.send_id, 1), each.send_id, _append(each.account, each.message_id, each.dataref)
+        )
         for each in copies
         if each.send_id in new and each.dataref
     ]
@@ -101,19 +106,17 @@ def order_again(connection: Connection, now: datetime) -> list[Order]:
         if not given_up:
             due_at = now + timedelta(seconds=ANSWER_WITHIN_S)
             values = {"state": "ordered", "tries": row.tries + 1, "command_id": command_id, "due_at": due_at}
-            orders.append(Order(command_id, _append(row.account, row.message_id, row.dataref)))
+            orders.append(Order(command_id, row.send_id, _append(row.account, row.message_id, row.dataref)))
         connection.execute(
             update(sent_copies).where(table.send_id == row.send_id).values(**values, updated_at=now)
         )
     return orders
 
 
-def by_state(connection: Connection) -> dict[Literal["ordered", "refused"], int]:
+def by_state(connection: Connection) -> dict[str, int]:
     """How many copies are not filed, by their state."""
     table = sent_copies.c
-    query = (
-        select(table.state, func.count()).where(table.state.in_(("ordered", "refused"))).group_by(table.state)
-    )
+    query = select(table.state, func.count()).where(table.state.in_(UNFILED)).group_by(table.state)
     return {row.state: int(row[1]) for row in connection.execute(query)}
 
 

@@ -1,0 +1,68 @@
+"""What follows from an attempt beside its state: a doubt to be settled, a copy to be filed."""
+
+import logging
+from dataclasses import dataclass, replace
+
+from postroom.broker.verdict import Ack, RetryIn, Verdict
+from postroom.errors import Transient
+from postroom.messages import MailUncertain
+from postroom.sent_copies import we_file
+from postroom.spool import Spool
+from postroom.store.copies import NewCopy
+from postroom_sender.doubting import LOOKING, SENT_AGAIN
+from postroom_sender.finding import Finding
+from postroom_sender.job import Job, Task
+from postroom_sender.keeping import doubt_of
+from postroom_sender.patience import Patience
+from postroom_sender.settling import Step, may_repeat, means_of, next_step
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """Adds to findings what follows from them. `spool`: where copies wait; None: none are filed."""
+
+    patience: Patience
+    spool: Spool | None = None
+
+    def of(self, finding: Finding, job: Job, task: Task | None, tries: int) -> Finding:
+        """The finding with all that follows; never fails, since the mail is gone."""
+        if finding.settled.state == "uncertain":
+            return self._in_doubt(finding, job, task, tries)
+        if finding.settled.state == "sent" and task is not None:
+            return replace(finding, copy=self._copy(task))
+        return finding
+
+    def _in_doubt(self, finding: Finding, job: Job, task: Task | None, tries: int) -> Finding:
+        if task is None:
+            doubt = doubt_of(job, None, is_parked=True)
+            return replace(finding, doubt=doubt, verdict=Ack())
+        means = means_of(task.account, job.command.content.kind, self.patience)
+        step = next_step(means, 0, tries)
+        doubt = doubt_of(job, task, is_parked=step is Step.PARK)
+        events = finding.events
+        if may_repeat(means, tries):
+            # Told only if it comes to nothing: what is sent again is nobody's concern.
+            events = tuple(each for each in events if not isinstance(each, MailUncertain))
+        return replace(finding, doubt=doubt, events=events, verdict=self._verdict(step, tries))
+
+    def _verdict(self, step: Step, tries: int) -> Verdict:
+        if step is Step.PARK:
+            return Ack()
+        if step is Step.LOOK:
+            return RetryIn(self.patience.look_delay_s(0), LOOKING)
+        return RetryIn(self.patience.mail_delay_s(tries, 0.5), SENT_AGAIN)
+
+    def _copy(self, task: Task) -> NewCopy | None:
+        if self.spool is None or not we_file(task.account):
+            return None
+        copy = NewCopy(task.job.send_id, task.account.name, task.mail.message_id, "")
+        try:
+            return replace(copy, dataref=self.spool.put([task.mail.content]))
+        except Transient as error:
+            logger.warning(
+                "a sent mail is not filed",
+                extra={"account": task.account.name, "send_id": task.job.send_id, "reason": str(error)},
+            )
+            return replace(copy, detail=str(error))
