@@ -191,7 +191,7 @@ def test_services_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     try:
         killed.wait_for("four processes, ready")
         services = list(killed.services().values())
-        assert len(services) == 4
+        assert len(services) == 5
         killed.process.kill()
         wait_until(lambda: gone(services), 40, "the end of the services")
     finally:
