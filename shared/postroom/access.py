@@ -11,7 +11,7 @@ from typing import Literal
 from postroom.account import Account
 from postroom.user import OPERATOR, User, called
 
-Deed = Literal["mail", "tokens", "deny", "webhooks", "dead", "accounts", "audit", "templates"]
+Deed = Literal["mail", "tokens", "deny", "webhooks", "dead", "accounts", "audit", "templates", "suppressions"]
 """What is done. `deny`, `dead` and `audit`: of the whole system; of an account they are `mail`."""
 
 _MOST_NAMED = 20
@@ -43,6 +43,7 @@ _WHO: Mapping[Deed, tuple[str, ...]] = {
     "dead": ("operator", "admin"),
     "accounts": ("operator", "admin"),
     "audit": ("operator", "admin"),
+    "suppressions": ("operator", "admin"),
     "templates": ("operator", "admin"),
 }
 

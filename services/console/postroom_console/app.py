@@ -9,6 +9,7 @@ from postroom_console.apply import apply
 from postroom_console.approvals import approvals
 from postroom_console.attach import attach
 from postroom_console.audit import audit
+from postroom_console.bulk import bulk
 from postroom_console.config import config
 from postroom_console.contacts import contacts
 from postroom_console.dead import dead
@@ -18,9 +19,11 @@ from postroom_console.evidence import evidence
 from postroom_console.faults import Group
 from postroom_console.inbox import inbox
 from postroom_console.secrets import secrets
+from postroom_console.send import send
 from postroom_console.sends import sends
 from postroom_console.services import MODULES, service_command
 from postroom_console.store import migrate
+from postroom_console.suppressions import suppressions
 from postroom_console.templates import templates
 from postroom_console.tokens import tokens
 from postroom_console.topology import topology
@@ -44,6 +47,9 @@ for command in (
     up,
     demo,
     approvals,
+    send,
+    bulk,
+    suppressions,
     inbox,
     contacts,
     sends,

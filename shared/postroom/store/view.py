@@ -29,6 +29,7 @@ _NEEDS: dict[Deed, str] = {
     "dead": "dead letters are for users with the role admin",
     "accounts": "accounts are for users with the role admin",
     "templates": "changing templates is for users with the role admin",
+    "suppressions": "addresses suppressed for all accounts are for users with the role admin",
     "audit": "what concerns no account is for users with the role admin",
 }
 

@@ -1,0 +1,197 @@
+"""`postroom send`: one mail, or one each to everybody in a list."""
+
+import json
+import mimetypes
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from postroom.broker.outgoing import outgoing
+from postroom.clock import utc_now
+from postroom.envelope import envelop, explain
+from postroom.errors import Misconfigured
+from postroom.messages import MailSend, derive_id, utc_seconds
+from postroom.settings import Settings
+from postroom.spool import PART_BYTES, Spool
+from postroom.store import audit, outbox
+from postroom.store.schema import sends
+from postroom_console.acting import Who, acting, doing
+from postroom_console.approvals import as_json
+from postroom_console.bulk_sending import send_bulk
+from postroom_console.faults import FAILED, OK
+from postroom_console.ordering import SERVICE, publish, sending_account
+from postroom_console.registry import SOURCE, opened
+from postroom_console.terminal import safe
+
+_ENDED = ("sent", "failed", "uncertain", "bounced")
+LOOK_AGAIN_S = 0.2
+
+
+@click.command("send")
+@click.option("--account", required=True, help="The account that sends.")
+@click.option("--to", "recipient", metavar="ADDRESS", help="Who gets the mail.")
+@click.option("--cc", multiple=True, metavar="ADDRESS", help="Who else; repeat.")
+@click.option("--subject", help="One line.")
+@click.option("--text", help="What it says; - reads standard input.")
+@click.option("--template", metavar="NAME", help="Make the mail from a template instead.")
+@click.option("--values", metavar="JSON", help="What the template's names stand for; - reads standard input.")
+@click.option("--attach", "files", multiple=True, metavar="FILE", help="A file that goes with it; repeat.")
+@click.option("--sign-as", "signed_by", default="", metavar="USER", help="Whose signature stands in it.")
+@click.option("--event", default="", help="What it is sent for; stands in its record.")
+@click.option("--bulk", "list_file", metavar="LIST.csv", help="One mail each to everybody in the list.")
+@click.option(
+    "--skip-invalid", is_flag=True, help="With --bulk: leave lines out that are wrong, and say which."
+)
+@click.option("--id", "order_id", help="Your own id: a repeat with the same id sends nobody a second mail.")
+@click.option("--wait/--no-wait", default=None, help="Wait for what becomes of it (bulk on a terminal: yes).")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=0), help="Seconds to wait; without, for ever."
+)
+@acting
+@as_json
+def send(who: Who, as_json: bool, list_file: str | None, **given: Any) -> None:
+    """Send one mail, or with --bulk one each to everybody in a list (CSV; the columns: email, and values).
+
+    A list is checked whole first; if a line is wrong nobody gets a mail. The same list again mails nobody
+    twice: to send it once more give it another --id.
+
+    Exit codes: 0 ordered (with --wait: sent), 1 not sent, or in doubt, 2 refused, 3 not known in time.
+    """
+    if list_file is not None:
+        _only_for_one(given)
+        send_bulk(who, list_file, _about(who.settings, given), given, as_json=as_json)
+        return
+    if given["skip_invalid"]:
+        raise Misconfigured("skip-invalid", "--skip-invalid goes with --bulk")
+    order = _order(who.settings, given)
+    _send_one(who, order, given, as_json=as_json)
+
+
+def _only_for_one(given: Mapping[str, Any]) -> None:
+    for name, option in (("recipient", "to"), ("cc", "cc"), ("subject", "subject"), ("text", "text")):
+        if given[name]:
+            raise Misconfigured(
+                option, f"--{option} does not go with --bulk: the list and the template say it"
+            )
+    if given["values"]:
+        raise Misconfigured(
+            "values", "--values does not go with --bulk: the columns of the list are the values"
+        )
+
+
+def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: bool) -> None:
+    now = utc_now()
+    with doing(who) as view:
+        sending_account(view, order.account)
+        envelope = envelop(order, source=SOURCE, now=now, message_id=derive_id("mail.send", order.id))
+        orders = [outgoing(envelope, who.settings.shards)]
+        outbox.add(view.connection, SERVICE, orders, now)
+        detail = {"to": list(order.recipients), "kind": order.content.kind}
+        audit.record(view.connection, view.actor, "mail.send", order.account, order.id, detail, now=now)
+    waiting = publish(who.settings, orders)
+    if waiting:
+        click.echo(f"it waits in the store, since the broker does not take it: {waiting}", err=True)
+    if not given["wait"]:
+        click.echo(json.dumps({"id": order.id, "state": "ordered"}) if as_json else order.id)
+        return
+    row = _ended(who.settings, order.id, given["timeout_s"])
+    told = {
+        "id": order.id,
+        "state": row.state,
+        "attempts": row.attempts,
+        "code": row.code,
+        "detail": row.detail,
+    }
+    said = f"{row.state}: {safe(row.detail)}" if row.detail else row.state
+    click.echo(json.dumps(told) if as_json else said)
+    click.get_current_context().exit(OK if row.state == "sent" else FAILED)
+
+
+def _ended(settings: Settings, send_id: str, timeout_s: float | None) -> Any:
+    """The mail's row, once its way has ended. Raises TimeoutError."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    with opened(settings) as store:
+        while True:
+            with store.read() as connection:
+                row = connection.execute(select(sends).where(sends.c.send_id == send_id)).one_or_none()
+            if row is not None and row.state in _ENDED:
+                return row
+            if deadline is not None and time.monotonic() >= deadline:
+                state = row.state if row is not None else "ordered"
+                raise TimeoutError(f"{send_id} is {state} after {timeout_s:g} s; it goes on")
+            time.sleep(LOOK_AGAIN_S)
+
+
+def _order(settings: Settings, given: Mapping[str, Any]) -> MailSend:
+    """The order that the options come to. Raises Misconfigured: it names the one that is wrong."""
+    if not given["recipient"]:
+        raise Misconfigured("to", "--to is missing: who gets the mail? (or --bulk LIST.csv)")
+    fields = {
+        "id": given["order_id"] or f"send-{secrets.token_hex(6)}",
+        "account": given["account"],
+        "recipient": given["recipient"],
+        "cc": given["cc"],
+        "content": _content(given),
+        "written_at": utc_seconds(utc_now()),
+        **_about(settings, given),
+    }
+    try:
+        return MailSend.model_validate(fields)
+    except ValidationError as error:
+        raise Misconfigured("send", explain(error)) from None
+
+
+def _content(given: Mapping[str, Any]) -> dict[str, Any]:
+    if given["template"] is None and given["values"] is None:
+        if not given["subject"] or given["text"] is None:
+            raise Misconfigured("text", "--subject and --text are needed, or --template")
+        text = sys.stdin.read() if given["text"] == "-" else given["text"]
+        return {"kind": "plain", "subject": given["subject"], "text": text}
+    if given["subject"] or given["text"] is not None:
+        raise Misconfigured(
+            "template", "--template has subject and text of its own: leave --subject, --text out"
+        )
+    return {"kind": "template", "template": given["template"], "values": _values(given["values"])}
+
+
+def _values(text: str | None) -> Any:
+    if text is None:
+        return {}
+    try:
+        found = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise Misconfigured("values", f"--values is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Misconfigured("values", '--values must be a JSON object, such as {"name": "Anna"}')
+    return found
+
+
+def _about(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes with each mail; the files are laid into the spool."""
+    about = {
+        "attachments": _attachments(settings, given["files"]),
+        "signed_by": given["signed_by"],
+        "event": given["event"],
+    }
+    return {name: value for name, value in about.items() if value}
+
+
+def _attachments(settings: Settings, files: Sequence[str]) -> list[dict[str, str]]:
+    return [_attachment(settings, Path(name)) for name in files]
+
+
+def _attachment(settings: Settings, path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            dataref = Spool(settings.spool).put(iter(lambda: file.read(PART_BYTES), b""))
+    except OSError as error:
+        raise Misconfigured("attach", f"{path}: cannot be read: {error.strerror}") from error
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return {"dataref": dataref, "filename": path.name, "media_type": media_type}
