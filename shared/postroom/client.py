@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import chain
@@ -42,6 +42,9 @@ from postroom.messages import (
     ApprovalStates,
     ApprovalUndecided,
     Attachment,
+    BulkAccepted,
+    BulkRefused,
+    BulkSend,
     Command,
     Event,
     MailReceived,
@@ -56,6 +59,7 @@ from postroom.subscription import PING_S, QUEUE_PREFIX, Listening, Subscription,
 logger = logging.getLogger(__name__)
 
 ANSWER_S = 10.0
+BULK_ANSWER_S = 60.0
 """How long the processor may take to answer before it counts as away."""
 ASK_AGAIN_S = 60.0
 """How often `wait` asks how things stand, besides listening: an event may have missed a broken connection."""
@@ -111,6 +115,14 @@ class RequestFields(TypedDict, total=False):
     escalate: Mapping[str, Any] | None
     delegates: Mapping[str, str]
     proof: str | None
+
+
+class BulkOptions(TypedDict, total=False):
+    """More about the mails of a bulk."""
+
+    attachments: Sequence[Attachment]
+    signed_by: str
+    event: str
 
 
 class Client:
@@ -261,6 +273,55 @@ class Client:
         content = _checked(TemplateMail, template=template, values=dict(values or {}))
         return self._order(account, to, content, options)
 
+    def send_bulk(
+        self,
+        account: str,
+        recipients: Iterable[tuple[str, Mapping[str, Any]]],
+        template: str | None = None,
+        *,
+        id: str,
+        skip_invalid: bool = False,
+        wait_accepted_s: float = BULK_ANSWER_S,
+        **options: Unpack[BulkOptions],
+    ) -> BulkAccepted:
+        """Write to many, one mail each; returns when the list is checked, recorded and on its way.
+
+        Args:
+            account: From which.
+            recipients: Addresses, each with what the template's names stand for.
+            template: Its name; None: the default one.
+            id: The idempotency key: a repeat with the same list sends nobody a second mail.
+            skip_invalid: Leave recipients out who are wrong, instead of refusing the list.
+            wait_accepted_s: How long a sender may take to check the list.
+            options: Attachments (`postroom.attachment.attach` makes them), and who signs.
+
+        Raises:
+            RequestRefused: A field or a recipient is wrong, or the id is another list's; nobody got a mail.
+            TimeoutError: No sender answered in time; the order is in the queue and will be handled.
+        """
+        people = tuple({"recipient": each, "values": dict(values)} for each, values in recipients)
+        command = _checked(
+            BulkSend,
+            id=id,
+            account=account,
+            template=template,
+            recipients=people,
+            skip_invalid=skip_invalid,
+            **options,
+        )
+        command_id = str(uuid.uuid4())
+        with self._listen(BulkAccepted, BulkRefused) as subscription:
+            self._send(command, command_id)
+            for envelope in subscription.until(time.monotonic() + wait_accepted_s):
+                answer = envelope.message
+                if envelope.causation_id != command_id:
+                    continue
+                if isinstance(answer, BulkAccepted):
+                    return answer
+                if isinstance(answer, BulkRefused):
+                    raise RequestRefused(answer.field, _all_that_is_wrong(answer))
+        raise TimeoutError(f"no sender answered within {wait_accepted_s:g} s; {id!r} waits in the queue")
+
     def _order(
         self, account: str, to: str, content: PlainMail | TemplateMail, options: SendOptions
     ) -> MailSend:
@@ -372,6 +433,11 @@ def build_request(**fields: Unpack[RequestFields]) -> ApprovalRequest:
     return _checked(ApprovalRequest, **filled)
 
 
+def _all_that_is_wrong(refused: BulkRefused) -> str:
+    told = "; ".join(f"recipient {each.line}: {each.reason}" for each in refused.faults[:10])
+    return f"{refused.reason}: {told}" if told else refused.reason
+
+
 Model = TypeVar(
     "Model",
     ApprovalRequest,
@@ -381,6 +447,7 @@ Model = TypeVar(
     MailSend,
     PlainMail,
     TemplateMail,
+    BulkSend,
 )
 
 

@@ -1,7 +1,6 @@
 """`postroom send`: one mail, or one each to everybody in a list."""
 
 import json
-import mimetypes
 import secrets
 import sys
 import time
@@ -13,13 +12,14 @@ import click
 from pydantic import ValidationError
 from sqlalchemy import select
 
+from postroom.attachment import BadFile, attach
 from postroom.broker.outgoing import outgoing
 from postroom.clock import utc_now
 from postroom.envelope import envelop, explain
 from postroom.errors import Misconfigured
 from postroom.messages import MailSend, derive_id, utc_seconds
 from postroom.settings import Settings
-from postroom.spool import PART_BYTES, Spool
+from postroom.spool import Spool
 from postroom.store import audit, outbox
 from postroom.store.schema import sends
 from postroom_console.acting import Who, acting, doing
@@ -184,14 +184,10 @@ def _about(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _attachments(settings: Settings, files: Sequence[str]) -> list[dict[str, str]]:
-    return [_attachment(settings, Path(name)) for name in files]
-
-
-def _attachment(settings: Settings, path: Path) -> dict[str, str]:
+    if not files:
+        return []
+    spool = Spool(settings.spool)
     try:
-        with path.open("rb") as file:
-            dataref = Spool(settings.spool).put(iter(lambda: file.read(PART_BYTES), b""))
-    except OSError as error:
-        raise Misconfigured("attach", f"{path}: cannot be read: {error.strerror}") from error
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return {"dataref": dataref, "filename": path.name, "media_type": media_type}
+        return [attach(spool, Path(name)).model_dump(exclude_defaults=True) for name in files]
+    except BadFile as error:
+        raise Misconfigured("attach", str(error)) from None

@@ -19,7 +19,7 @@ KILLED_AT = 25
 SLOW_ANSWER_S = 0.03  # slower than a slice, so each mail is one
 
 
-class _Killer:
+class Killer:
     """A server's script that kills the sender when a mail's final dot has come, before it is answered."""
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class _Killer:
         return friendly(command, before)
 
 
-def _recipients(contents: list[bytes]) -> Counter[str]:
+def recipients(contents: list[bytes]) -> Counter[str]:
     return Counter(re.findall(r"(?m)^To: (\S+)\r$", content.decode())[0] for content in contents)
 
 
 def test_after_a_kill_nobody_is_left_out_and_only_what_was_in_flight_is_in_doubt(room: Sendroom) -> None:
     requests = [approval(number) for number in range(MAILS // 2)]
     others = [plain(number) for number in range(MAILS // 2, MAILS)]
-    killer = _Killer()
+    killer = Killer()
 
     def settled() -> bool:
         return len(room.events(MailSent)) + len(room.events(MailUncertain)) >= MAILS
@@ -58,7 +58,7 @@ def test_after_a_kill_nobody_is_left_out_and_only_what_was_in_flight_is_in_doubt
         in_doubt = [send_id for send_id, state in room.states().items() if state == "in_data"]
         with room.sender():
             room.wait_until(settled, "all mails to be settled", 60)
-        got = _recipients(server.contents)
+        got = recipients(server.contents)
     # One mail at most was in flight on each of the three connections.
     assert 1 <= len(in_doubt) <= 3
     twice = {recipient for recipient, count in got.items() if count > 1}

@@ -1,0 +1,158 @@
+"""Mails to many: nobody gets two, and nobody is left out, whoever is killed when."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from click.testing import CliRunner, Result
+
+from postroom.bulk import send_id_of
+from postroom.client import Client, RequestRefused
+from postroom.clock import utc_now
+from postroom.store import bulks, suppressions, templates
+from postroom.templates.template import Template
+from postroom_console.app import main
+from tests.integration.sender.scripted import friendly, scripted
+from tests.integration.sender.sendroom import SHARDS, Sendroom, entry
+from tests.integration.sender.test_crash import Killer, recipients
+from tests.servers.aiosmtpd import SmtpServer
+
+PEOPLE = 60
+TEMPLATE = Template(name="news", subject="News for {{ name }}", text="Hello {{ name }}.\n", is_default=True)
+
+
+def a_list(room: Sendroom, count: int, *more: str) -> str:
+    """A list of so many people, and these lines."""
+    lines = ["email,name", *(f"boss-{number}@example.net,Boss {number}" for number in range(count)), *more]
+    path = room.folder / "list.csv"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def has_template(room: Sendroom) -> None:
+    """Put the template into the store."""
+    with room.store.write() as connection:
+        templates.put(connection, [TEMPLATE], utc_now())
+
+
+def run(room: Sendroom, *arguments: str) -> Result:
+    """A command in the room's folder."""
+    environment = {
+        "POSTROOM_DATA_DIR": str(room.folder),
+        "POSTROOM_SHARDS": str(SHARDS),
+        "POSTROOM_API_TOKEN": "",
+    }
+    return CliRunner().invoke(main, arguments, env=environment)
+
+
+def counts(room: Sendroom, bulk_id: str) -> dict[str, int]:
+    """What became of the mails of a bulk: those that are not zero."""
+    with room.store.read() as connection:
+        found = bulks.counts(connection, [bulk_id])[bulk_id]
+    return {outcome: count for outcome, count in found.items() if count}
+
+
+def state(room: Sendroom, bulk_id: str) -> str:
+    """Its state."""
+    with room.store.read() as connection:
+        return bulks.states(connection, [bulk_id])[bulk_id]
+
+
+def addressed(contents: Sequence[bytes]) -> Counter[str]:
+    """Who got how many mails."""
+    return recipients(list(contents))
+
+
+def test_a_killed_sender_goes_on_with_a_bulk_and_nobody_gets_a_second_mail(room: Sendroom) -> None:
+    has_template(room)
+    killer = Killer()
+    with scripted(killer) as server:
+        room.write_accounts(entry("releases", server.port))
+        ordered = ("send", "--account", "releases", "--bulk", a_list(room, PEOPLE), "--id", "news-1")
+        assert run(room, *ordered).output == f"news-1: ordered; {PEOPLE} recipients\n"
+        killer.process = room.start_process()
+        assert killer.killed.wait(30)
+        again = run(room, *ordered)
+        assert again.output.startswith("news-1: was ordered before (sending): nobody gets a second mail")
+        with room.sender():
+            room.wait_until(lambda: state(room, "news-1") == "done", "the bulk to be done", 60)
+        got = addressed(server.contents)
+    became = counts(room, "news-1")
+    assert max(got.values()) == 1
+    # What was in flight is in doubt, and came or not; of the others everybody has one.
+    assert sum(became.values()) == PEOPLE
+    assert set(became) <= {"sent", "uncertain"}
+    assert 1 <= became["uncertain"] <= 3
+    assert became["sent"] <= len(got) <= PEOPLE
+    assert run(room, *ordered).output.startswith("news-1: was ordered before (done)")
+    assert (
+        run(room, "send", "--account", "releases", "--bulk", a_list(room, 2), "--id", "news-1").exit_code == 2
+    )
+
+
+def test_a_list_with_a_wrong_line_is_sent_to_nobody_unless_they_are_to_be_left_out(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    path = a_list(room, 2, "nobody,Nobody", "BOSS-1@example.net,Boss", "carl@example.net,")
+    refused = run(room, "send", "--account", "releases", "--bulk", path)
+    assert refused.exit_code == 2
+    assert [line.partition(":")[0] for line in refused.output.splitlines()] == [
+        *("line 4", "line 5", "line 6", "postroom")
+    ]
+    assert json.loads(run(room, "bulk", "list", "--json").output) == []
+    sent = run(room, "send", "--account", "releases", "--bulk", path, "--skip-invalid")
+    assert sent.exit_code == 0
+    assert sent.output.splitlines()[-1].endswith("ordered; 2 recipients, 3 lines left out")
+
+
+def test_a_bulk_is_paused_resumed_and_cancelled_and_suppressed_people_get_nothing(room: Sendroom) -> None:
+    has_template(room)
+    with scripted(friendly) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.store.write() as connection:
+            suppressions.suppress(
+                connection, "BOSS-3@example.net", "hard", account="releases", source="test", now=utc_now()
+            )
+        order = ("send", "--account", "releases", "--template", "news", "--bulk")
+        assert run(room, *order, a_list(room, 5), "--id", "one").exit_code == 0
+        assert run(room, *order, a_list(room, 4), "--id", "two").exit_code == 0
+        assert run(room, "bulk", "pause", "one").output == "one: paused\n"
+        assert run(room, "bulk", "cancel", "two").output == "two: cancelled\n"
+        assert run(room, "bulk", "resume", "two").exit_code == 2
+        with room.sender():
+            direct = ("send", "--account", "releases", "--subject", "Hi", "--text", "Hello", "--wait")
+            assert run(room, *direct, "--to", "first@example.net").output == "sent: 250 2.0.0 ok\n"
+            stopped = run(room, *direct, "--to", "boss-3@EXAMPLE.net")
+            assert (stopped.exit_code, stopped.output.split(":")[0]) == (1, "failed")
+            assert counts(room, "one") == {"queued": 5}
+            assert run(room, "bulk", "resume", "one").exit_code == 0
+            room.wait_until(lambda: state(room, "one") == "done", "the bulk to be done")
+        got = addressed(server.contents)
+    assert counts(room, "one") == {"sent": 4, "suppressed": 1}
+    assert counts(room, "two") == {"cancelled": 4}
+    assert set(got) == {"first@example.net", *(f"boss-{number}@example.net" for number in (0, 1, 2, 4))}
+    assert room.row(send_id_of("one", "boss-3@example.net")).reason_code == "suppressed"
+    shown = json.loads(run(room, "bulk", "show", "one", "--json").output)
+    assert [each["recipient"] for each in shown["not_sent"]] == ["boss-3@example.net"]
+
+
+def test_a_program_writes_to_many_and_is_told_what_is_wrong(room: Sendroom) -> None:
+    has_template(room)
+    with SmtpServer() as server, room.sender() as parts:
+        room.write_accounts(entry("releases", server.port))
+        parts.loops["accounts"].look()  # type: ignore[attr-defined]
+        people = [("anna@example.net", {"name": "Anna"}), ("bert@example.net", {"name": "Bert"})]
+        with Client(room.settings.broker, shards=SHARDS) as client:
+            try:
+                client.send_bulk("releases", [*people, ("x", {"name": "X"})], id="by-program")
+            except RequestRefused as refused:
+                assert refused.field == "recipients"
+                assert "recipient 3: 'x' is not a mail address" in refused.reason
+            accepted = client.send_bulk("releases", people, id="by-program")
+            assert (accepted.recipients, accepted.skipped) == (2, 0)
+        room.wait_until(lambda: state(room, "by-program") == "done", "the bulk to be done")
+        mails = server.wait_for(2)
+    assert sorted(mail.recipients[0] for mail in mails) == ["anna@example.net", "bert@example.net"]
+    assert b"List-Unsubscribe: <mailto:releases@example.com?subject=unsubscribe%20pu" in mails[0].content
