@@ -32,6 +32,7 @@ from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
 from postroom_sender.app import build
+from postroom_sender.opening import Timeouts
 from postroom_sender.patience import Patience
 from tests.loops import running
 from tests.waiting import wait_until
@@ -197,10 +198,10 @@ class Sendroom:
         return wait_until(found, timeout_s, f"{account} to be {colour}")
 
     @contextmanager
-    def sender(self, patience: Patience = QUICK) -> Iterator[Parts]:
+    def sender(self, patience: Patience = QUICK, timeouts: Timeouts | None = None) -> Iterator[Parts]:
         """A running sender in this process."""
         with ExitStack() as stack:
-            parts = build(self.settings, stack, patience=patience)
+            parts = build(self.settings, stack, patience=patience, timeouts=timeouts)
             with running(*parts.loops.values()):
                 yield parts
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from postroom.clock import utc_now
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom_sender import ledger
-from postroom_sender.ledger import Claim, NewSend, Settled
+from postroom_sender.ledger import Claim, NewSend, Others, Settled, SettledRecipient
 
 NOW = utc_now()
 LATER = NOW + timedelta(seconds=1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty store of this test's own."""
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/store" if is_sqlite else request.getfixturevalue("postgresql_database")
-    store = Store(url)
-    migrate(store)
-    yield store
-    store.close()
 
 
 def mails(*send_ids: str) -> list[NewSend]:
@@ -72,3 +56,31 @@ def test_what_is_sent_stays_so_whatever_a_late_worker_found(store: Store) -> Non
         ledger.settle(connection, [Settled("a", "sent", 250, "taken")], NOW)
         ledger.settle(connection, [Settled("a", "uncertain", None, "lost")], NOW)
         assert ledger.claim(connection, mails("a"), LATER) == {"a": Claim("sent", 0)}
+
+
+def test_what_a_living_sender_hands_over_is_not_claimed(store: Store) -> None:
+    with store.write() as connection:
+        for name in ("slow", "dead"):
+            ledger.claim(connection, mails(name), NOW)
+            ledger.begin(connection, [name], NOW, holder=name)
+        ledger.beat(connection, "slow", LATER)
+        ledger.beat(connection, "dead", NOW - timedelta(minutes=1))
+        found = ledger.claim(connection, mails("slow", "dead"), LATER, Others("me", NOW))
+        assert {name: claim.held for name, claim in found.items()} == {"slow": True, "dead": False}
+        again = ledger.claim(connection, mails("slow"), LATER, Others("slow", NOW))
+        assert again["slow"] == Claim("in_data", 1)
+        ledger.leave(connection, "slow")
+
+
+def test_recipients_that_are_settled_stay_so(store: Store) -> None:
+    mail = NewSend("a", "releases", "boss@x", "plain", "<id@x>", "journey", cc=("anna@x", "bert@x"))
+    with store.write() as connection:
+        ledger.claim(connection, [mail], NOW)
+        ends = (
+            SettledRecipient("boss@x", "sent", 250, "taken"),
+            SettledRecipient("anna@x", "retrying", 450, "later"),
+            SettledRecipient("bert@x", "failed", 550, "who"),
+        )
+        ledger.settle(connection, [Settled("a", "retrying", 450, "later", recipients=ends)], NOW)
+        found = ledger.claim(connection, [mail], LATER)
+    assert found["a"].settled == {"boss@x": "sent", "bert@x": "failed"}
