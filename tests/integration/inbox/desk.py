@@ -32,6 +32,7 @@ from postroom_processor.mail import Mail
 from postroom_processor.receiving import ReceivedMail
 from postroom_processor.recording import Recorder
 from postroom_processor.signatures import Signatures
+from postroom_sender.gathering import Gathering
 from postroom_sender.job import Job, Task
 from postroom_sender.joining import join
 from postroom_sender.send import written
@@ -173,7 +174,9 @@ class Desk:
         )
         envelope = envelop(command, source="/test", now=self.now)
         delivery = Delivery("q", envelope, encode(envelope), redelivered=False, attempt=1)
-        task = written(Job(0, delivery, command, ""), Accounts(self.store).get(account))
+        accounts = Accounts(self.store)
+        stock = Gathering(self.store, Spool(self.folder / "spool"), accounts, 0, KEYS).stock([command])
+        task = written(Job(0, delivery, command, ""), accounts.get(account), stock)
         assert isinstance(task, Task)
         with self.store.write() as connection:
             connection.execute(insert(sends), self._send_row(task))
