@@ -26,6 +26,7 @@ from postroom.store.schema import (
     conversations,
     mails,
     message_sources,
+    records,
 )
 from postroom.store.view import View
 
@@ -97,6 +98,7 @@ def about(view: View, person: Person) -> dict[str, Any]:
         "addresses": view.select(contact_addresses).where(_addresses_of(person)),
         "outcomes": view.select(mails).where(_outcomes_of(person)).order_by(mails.c.arrived_at),
         "requests": _requests(view, person),
+        "records": _records(view, person),
     }
     found = {name: view.connection.execute(query).mappings().all() for name, query in queries.items()}
     return {
@@ -148,6 +150,7 @@ def erase_rest(view: View, person: Person, accounts: Sequence[str], now: datetim
     left = select(contact_addresses.c.contact_id).where(contact_addresses.c.contact_id.in_(ids))
     empty = contacts.c.id.in_(ids) & contacts.c.id.not_in(left) & view.visible(contacts)
     connection.execute(delete(contacts).where(empty))
+    _erase_records(view, person, ids)
     connection.execute(
         update(mails)
         .where(_outcomes_of(person), view.visible(mails), mails.c.approval_id.is_(None))
@@ -158,6 +161,20 @@ def erase_rest(view: View, person: Person, accounts: Sequence[str], now: datetim
         audit.record(connection, view.actor, "contacts.erase", account, "a person", {}, now=now)
     kept = counts(view, person)
     return {"requests": kept["requests"], "outcomes of replies to requests": kept["outcomes"]}
+
+
+def _erase_records(view: View, person: Person, contact_ids: Sequence[str]) -> None:
+    """Erase the records of mail to them, with what was logged by hand; `sends` has its own policy."""
+    table = records.c
+    theirs = (
+        _within(table.account, person)
+        & or_(func.lower(table.recipient).in_(person.addresses), table.contact_id.in_(contact_ids))
+        & view.visible(records)
+    )
+    sources = select(table.source_id).where(theirs, table.source_id.is_not(None))
+    mine = message_sources.c.message_id.in_(sources) & view.visible(message_sources)
+    view.connection.execute(delete(message_sources).where(mine))
+    view.connection.execute(delete(records).where(theirs))
 
 
 def erase_messages(connection: Any, ids: Sequence[str]) -> None:
@@ -229,6 +246,13 @@ def _requests(view: View, person: Person) -> Select[Any]:
     return view.select(*shown, table.comment, table.requested_at, table.decided_at).where(
         _requests_of(person)
     )
+
+
+def _records(view: View, person: Person) -> Select[Any]:
+    table = records.c
+    shown = (table.id, table.account, table.kind, table.event, table.send_id, table.recipient, table.subject)
+    theirs = _within(table.account, person) & func.lower(table.recipient).in_(person.addresses)
+    return view.select(*shown, table.detail, table.at).where(theirs).order_by(table.at)
 
 
 def _within(column: ColumnElement[Any], person: Person) -> ColumnElement[bool]:

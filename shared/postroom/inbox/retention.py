@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select, update
 
 from postroom.account_retention import Retention
 from postroom.inbox.entry import own_message_id
@@ -17,14 +17,16 @@ from postroom.store.schema import (
     conversations,
     mails,
     message_sources,
+    records,
     send_recipients,
     sends,
+    sent_copies,
 )
 
 STEP = 500
 """Rows of one kind and account that one transaction erases at most."""
 DEFAULT = Retention.model_validate({})
-_ENDED = ("sent", "failed")
+_ENDED = ("sent", "failed", "bounced")
 
 
 def tidy(store: Store, by_account: Mapping[str, Retention], evidence_s: float | None, now: datetime) -> bool:
@@ -51,13 +53,16 @@ def tidy(store: Store, by_account: Mapping[str, Retention], evidence_s: float | 
 
 
 def referenced(store: Store, references: Collection[str]) -> set[str]:
-    """Those of the references into the spool that a message has for its raw mail."""
-    column, wanted = message_sources.c.dataref, sorted(references)
+    """Those of the references into the spool that a message has for its raw mail, or that wait to be filed."""
+    wanted = sorted(references)
+    raw, copy = message_sources.c.dataref, sent_copies.c
     found: set[str] = set()
     with store.read() as connection:
         for start in range(0, len(wanted), STEP):
-            part = column.in_(wanted[start : start + STEP])
-            found.update(connection.execute(select(column).where(part).distinct()).scalars())
+            part = wanted[start : start + STEP]
+            found.update(connection.execute(select(raw).where(raw.in_(part)).distinct()).scalars())
+            waiting = select(copy.dataref).where(copy.dataref.in_(part), copy.due_at.is_not(None))
+            found.update(connection.execute(waiting.distinct()).scalars())
     return found
 
 
@@ -70,6 +75,8 @@ def _step(connection: Connection, account: str, retention: Retention, now: datet
         _erase_conversations(connection, account, before(retention.conversations_s)),
         _erase_outcomes(connection, account, before(retention.logs_s)),
         _erase_sends(connection, account, before(retention.logs_s)),
+        _erase_headers(connection, account, before(retention.raw_s)),
+        _erase_records(connection, account, before(retention.logs_s)),
     )
     return any(count >= STEP for count in done)
 
@@ -128,9 +135,27 @@ def _erase_sends(connection: Connection, account: str, before: datetime) -> int:
     for each in connection.execute(pending).scalars():
         del ids[each]
     if ids:
-        for rows in (send_recipients, sends):
+        for rows in (send_recipients, sent_copies, sends):
             connection.execute(delete(rows).where(rows.c.send_id.in_(list(ids.values()))))
     return len(ids)
+
+
+def _erase_headers(connection: Connection, account: str, before: datetime) -> int:
+    """Of records, what is raw mail; whole mails of theirs go with all raw mail."""
+    table = records.c
+    old = select(table.id).where(table.account == account, table.at < before, table.headers.is_not(None))
+    ids = list(connection.execute(old.limit(STEP)).scalars())
+    if ids:
+        connection.execute(update(records).where(table.id.in_(ids)).values(headers=None))
+    return len(ids)
+
+
+def _erase_records(connection: Connection, account: str, before: datetime) -> int:
+    """But not those of mails that are still there, such as one in doubt."""
+    table = records.c
+    is_open = select(sends.c.send_id).where(sends.c.send_id == table.send_id)
+    old = select(table.id).where(table.account == account, table.at < before, ~is_open.exists())
+    return _erase(connection, records, table.id, old)
 
 
 def _erase(connection: Connection, table: Table, key: ColumnElement[str], old: Select[Any]) -> int:
@@ -146,6 +171,6 @@ def _pending(account: str) -> Select[Any]:
 
 def _accounts(connection: Connection) -> set[str]:
     found: set[str] = set()
-    for table in (conversations, message_sources, mails, sends):
+    for table in (conversations, message_sources, mails, sends, records):
         found.update(connection.execute(select(table.c.account).distinct()).scalars())
     return found

@@ -44,6 +44,7 @@ QUICK = Patience(
     account_delays_s=(1,),
     resting_delays_s=(1,),
     held_retry_s=1,
+    look_delays_s=(1,),
     silence=timedelta(seconds=2),
 )
 
