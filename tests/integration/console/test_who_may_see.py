@@ -90,6 +90,29 @@ CASES: Mapping[str, Sequence[Case]] = {
         Case("EML --account other --conversation CONVERSATION", hostile=True),
     ),
     "sends resolve": (Case("SEND sent", writes=True), Case("RECORD resend", hostile=True)),
+    "send": (
+        Case("--account ops --to x@x.example --subject s --text t --id new --json", writes=True),
+        Case("--account ops --bulk NEW", hostile=True),
+    ),
+    "bulk list": (READS, Case("--account ops --json", shows=True)),
+    "bulk show": (Case("BULK", shows=True), Case("BULK --json", shows=True)),
+    "bulk pause": (Case("BULK", writes=True),),
+    "bulk resume": (Case("BULK", writes=True),),
+    "bulk cancel": (Case("BULK", writes=True),),
+    "suppressions list": (
+        READS,
+        Case("--account ops --json", shows=True),
+        Case("--address gone@shared.example --reason manual", shows=True),
+    ),
+    "suppressions add": (
+        Case("x@x.example --account ops", writes=True),
+        Case("y@y.example --reason why", admin=True),
+        Case("--tag pu7777777777777777777777777777777y", hostile=True),
+    ),
+    "suppressions remove": (
+        Case("gone@shared.example --account ops", writes=True),
+        Case("gone@shared.example", hostile=True),
+    ),
     "deny list": (READS, Case("--account ops --json", shows=True)),
     "deny add": (Case("x.example --account ops", writes=True), Case("y.example --reason why", admin=True)),
     "deny remove": (

@@ -18,12 +18,14 @@ from postroom.access import Actor
 from postroom.inbox.acting import new_contact
 from postroom.inbox.entry import Entry
 from postroom.inbox.recording import record
-from postroom.store import Store, audit, deny, doubts, records, tokens
+from postroom.store import Store, audit, bulks, deny, doubts, records, suppressions, tokens
 from postroom.store import accounts as stored
+from postroom.store.bulks import Order
 from postroom.store.doubts import NewDoubt
 from postroom.store.migrate import migrate
 from postroom.store.records import Record
 from postroom.store.schema import api_tokens, mails, message_sources, metadata, sends
+from postroom.store.schema import bulks as bulk_rows
 from postroom.store.view import View
 from postroom_console.app import main
 from tests.accounts import keep_accounts
@@ -40,11 +42,13 @@ accounts:
     owner: anna
     readers: [Rita@corp.example, dora]
     imap: {{host: imap.example, user: u, password: "env:P"}}
+    smtp: {{host: smtp.example}}
     deny: [{secret}.example]
   - name: other
     address: other@corp.example
     owner: otto
     imap: {{host: imap.example, user: u, password: "env:P"}}
+    smtp: {{host: smtp.example}}
 users:
   - {{name: anna, address: anna@corp.example}}
   - {{name: rita, address: rita@corp.example}}
@@ -249,12 +253,15 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         deny.add(connection, "shared.example", account=account, reason=word, by=owner, now=NOW)
         held = _held(connection, account, word)
         done = audit.record(connection, actor, "test.done", account, word, {"about": word}, now=NOW)
+        _suppressed(connection, account, word, owner)
+        listed = _bulk(connection, account, word)
         sent = _uncertain_mail(connection, account, word, conversations[entries[0].id])
     eml = folder / f"{prefix}mail.eml"
     eml.parent.mkdir(parents=True, exist_ok=True)
     eml.write_text(f"From: {account}@corp.example\nTo: 3@{word}.example\nDate: {WRITTEN}\n\n{word}\n")
     found = {
         **sent,
+        "BULK": listed,
         "EML": str(eml),
         "CONVERSATION": conversations[entries[0].id],
         "MESSAGE": entries[0].id,
@@ -265,6 +272,22 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         "QUARANTINED": held[1],
     }
     ids |= {f"{prefix}{key}": value for key, value in found.items()}
+
+
+def _suppressed(connection: Connection, account: str, word: str, owner: str) -> None:
+    """Addresses that get no mail of the account, one of which no account writes to."""
+    for address in (f"gone@{word}.example", "gone@shared.example"):
+        about: dict[str, Any] = {"account": account, "source": owner, "detail": word, "now": NOW}
+        suppressions.suppress(connection, address, "manual", **about)
+
+
+def _bulk(connection: Connection, account: str, word: str) -> str:
+    """A bulk that is being sent, to nobody so far."""
+    bulk_id = f"news-{len(word)}"
+    order = Order(bulk_id, account, word, "0" * 64, 0, 0, {}, "anna", bulk_id)
+    assert bulks.begin(connection, order, NOW) == "preparing"
+    connection.execute(update(bulk_rows).where(bulk_rows.c.id == bulk_id).values(state="sending"))
+    return bulk_id
 
 
 def _held(connection: Connection, account: str, word: str) -> tuple[str, ...]:
