@@ -19,6 +19,7 @@ class Connections:
         self._credentials = credentials
         self._timeouts = timeouts or Timeouts()
         self._lock = threading.Lock()
+        self._is_closed = False
         self._free: defaultdict[str, list[Session]] = defaultdict(list)
 
     def reuse(self, account: Account) -> Session | None:
@@ -35,9 +36,12 @@ class Connections:
 
     def give_back(self, session: Session) -> None:
         """Keep the session for the next mail, unless it is closed."""
-        if session.open:
-            with self._lock:
+        with self._lock:
+            is_kept = session.open and not self._is_closed
+            if is_kept:
                 self._free[session.account.name].append(session)
+        if not is_kept:
+            session.close()
 
     def close_idle(self) -> bool:
         """Close sessions that were not used for a while; returns that there is no more to do."""
@@ -45,7 +49,9 @@ class Connections:
         return False
 
     def close(self) -> None:
-        """Close all sessions that nobody uses."""
+        """Close all sessions that nobody uses, and from now on each that is given back."""
+        with self._lock:
+            self._is_closed = True
         self._close(lambda _session: True)
 
     def _pop(self, name: str) -> Session | None:

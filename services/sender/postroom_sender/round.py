@@ -41,6 +41,8 @@ SLICE_S = 0.02
 MAX_SLICE = 40
 TELL_AFTER_S = 1.0
 OTHERS_RETRY_S = 10.0
+LONGEST_WAIT_S = 600.0
+"""For room in a window: the account's rate may be changed meanwhile."""
 OVERTAKEN = Outcome(Result.RETRY, "overtaken", "a mail before it takes its server long; it goes another way")
 
 
@@ -190,7 +192,7 @@ class Round:
     def _wait_for_room(self, task: Task, wait_s: float) -> None:
         self._parts.full.note(self._account.name, task.job.command.lane, wait_s)
         sentence = f"the account's rate ({self._account.smtp and self._account.smtp.rate}) is reached"
-        self._note(task, task.tries, Outcome(Result.RETRY, "rate", sentence), wait_s)
+        self._note(task, task.tries, Outcome(Result.RETRY, "rate", sentence), min(wait_s, LONGEST_WAIT_S))
 
     def _next(self) -> Task | None:
         with self._lock:

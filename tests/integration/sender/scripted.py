@@ -34,6 +34,7 @@ class Scripted:
     contents: list[bytes] = field(default_factory=list)
     connections: int = 0
     sockets: list[socket.socket] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hang_up(self) -> None:
         """Close what is open."""
@@ -72,8 +73,10 @@ def scripted(script: Script) -> Iterator[Scripted]:
 def _talk(sock: socket.socket, server: Scripted, counts: Counter[str], script: Script) -> None:
     def answer(command: str) -> bool:
         server.commands.append(command)
-        text = script(command, counts[command])
-        counts[command] += 1
+        with server.lock:
+            before = counts[command]
+            counts[command] += 1
+        text = script(command, before)
         if text is None:
             return False
         sock.sendall(text)

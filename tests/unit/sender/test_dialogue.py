@@ -94,3 +94,20 @@ def test_a_server_that_is_silent_said_nothing_early(ends: tuple[Dialogue, socket
     assert dialogue.spoke_early()
     assert dialogue.reply(5).code == 452
     assert not dialogue.spoke_early()
+
+
+def test_a_server_that_says_a_byte_a_minute_is_not_heard_out() -> None:
+    ours, theirs = socket.socketpair()
+    minutes = 0
+
+    def now() -> float:
+        nonlocal minutes
+        minutes += 1
+        theirs.sendall(b"2")
+        return minutes * 60.0
+
+    with ours, theirs:
+        dialogue = Dialogue(ours, now)
+        with pytest.raises(Lost, match="in time"):
+            dialogue.reply(300)
+    assert minutes <= 7

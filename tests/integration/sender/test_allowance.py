@@ -1,0 +1,90 @@
+"""How many mails an account hands over in a window, on both databases and over several senders."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from postroom import topology
+from postroom.messages import MailSent
+from postroom.send_rate import parse_rate
+from postroom.store import Store
+from postroom_sender.allowance import opened, pause, paused, take
+from tests.integration.sender.scripted import friendly, scripted
+from tests.integration.sender.sendroom import Sendroom, entry, plain
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RATE = parse_rate("10 per 1m")
+
+
+def test_a_window_is_exact_however_many_take_from_it_at_once(store: Store) -> None:
+    def take_two(_number: int) -> int:
+        with store.write() as connection:
+            return take(connection, "releases", RATE, "transactional", 2, NOW).count
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(take_two, range(12))) == 10
+    with store.write() as connection:
+        later = NOW + timedelta(seconds=45)
+        assert take(connection, "releases", RATE, "transactional", 1, later).wait_s == 15
+        assert take(connection, "releases", RATE, "transactional", 3, NOW + timedelta(minutes=1)).count == 3
+
+
+def test_bulk_leaves_a_fifth_of_a_window_to_other_mail(store: Store) -> None:
+    with store.write() as connection:
+        assert take(connection, "releases", RATE, "bulk", 20, NOW).count == 8
+        assert take(connection, "releases", RATE, "transactional", 20, NOW).count == 2
+        assert take(connection, "releases", RATE, "bulk", 1, NOW).count == 0
+
+
+@pytest.mark.parametrize(
+    ("moved", "window"),
+    [
+        (timedelta(seconds=59), (NOW, 7)),
+        (timedelta(seconds=60), (NOW + timedelta(seconds=60), 0)),
+        (timedelta(seconds=-59), (NOW, 7)),
+        (timedelta(days=-1), (NOW - timedelta(days=1), 7)),
+    ],
+)
+def test_a_clock_that_jumps_back_opens_no_window(moved: timedelta, window: tuple[datetime, int]) -> None:
+    assert opened(RATE, NOW, 7, NOW + moved) == window
+
+
+def test_a_pause_lasts_as_long_as_was_asked_for_and_no_longer(store: Store) -> None:
+    with store.write() as connection:
+        pause(connection, "releases", NOW + timedelta(minutes=5), "421 later", NOW)
+        assert paused(connection, ["releases"], NOW + timedelta(minutes=1)) == {"releases": 240}
+        assert paused(connection, ["releases"], NOW - timedelta(days=1)) == {"releases": 300}
+        assert paused(connection, ["releases"], NOW + timedelta(minutes=5)) == {}
+
+
+def test_a_rate_holds_over_several_senders_and_their_lives(room: Sendroom) -> None:
+    with scripted(friendly) as server:
+        room.write_accounts(entry("releases", server.port, smtp={"rate": "3 per 1h"}))
+        room.order(*[plain(number) for number in range(6)])
+        with room.sender(), room.sender():
+            room.wait_for(MailSent, 3)
+            room.wait_until(lambda: list(room.states().values()).count("retrying") == 3, "3 to wait")
+        with room.sender():
+            room.order(plain(6))
+            assert "3 per 1h" in room.wait_for_state("build-6", "retrying").detail
+    assert len(server.contents) == 3
+
+
+def test_a_server_that_wants_a_pause_gets_it_from_all_senders(room: Sendroom) -> None:
+    def script(command: str, before: int) -> bytes | None:
+        wait = b"421 4.7.0 Too many mails, try again in 5 minutes\r\n"
+        return wait if command == "MAIL" else friendly(command, before)
+
+    with scripted(script) as server:
+        room.write_accounts(entry("releases", server.port))
+        room.order(plain(1))
+        with room.sender():
+            room.wait_for_state("build-1", "retrying")
+        with room.sender():
+            room.order(plain(2))
+            room.wait_for_retries(2)
+    assert server.connections == 1
+    assert topology.retry_delay(300) == 60
