@@ -1,0 +1,96 @@
+"""A server that takes its ten minutes after the final dot (RFC 5321 section 4.5.3.2.6) holds up nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from postroom.messages import MailSent, MailUncertain
+from postroom_sender.opening import Timeouts
+from tests.integration.sender.scripted import Script, friendly, scripted
+from tests.integration.sender.sendroom import QUICK, Sendroom, entry, plain
+
+IMPATIENT = replace(QUICK, hold_s=0.3)
+MINUTE_S = 60.0
+
+
+class MovedClock:
+    """A clock that is set forward by hand."""
+
+    def __init__(self) -> None:
+        self.moved_s = 0.0
+
+    def __call__(self) -> float:
+        """The time, in seconds from anywhere."""
+        return time.monotonic() + self.moved_s
+
+
+def _first_dot_waits_for(event: threading.Event) -> Script:
+    def script(command: str, before: int) -> bytes | None:
+        if command == "dot" and not before:
+            event.wait(30)
+        return friendly(command, before)
+
+    return script
+
+
+@pytest.mark.parametrize("senders", [1, 2])
+def test_the_others_go_over_another_connection_and_it_is_sent_once(room: Sendroom, senders: int) -> None:
+    answer = threading.Event()
+    with scripted(_first_dot_waits_for(answer)) as server:
+        room.write_accounts(entry("releases", server.port, smtp={"max_connections": 2}))
+        with room.sender(IMPATIENT):
+            room.order(plain(0))
+            room.wait_until(lambda: len(server.contents) == 1, "the mail to be handed over")
+            room.order(*[plain(number) for number in range(1, 6)])
+            room.wait_for(MailSent, 5)
+            assert room.row("build-0").state == "in_data"
+            if senders == 2:
+                # The command lies in the broker, and comes to another sender, which leaves it alone.
+                with room.sender(IMPATIENT):
+                    room.wait_for_retries(2)
+            room.wait_for_retries(1)
+            assert room.row("build-0").state == "in_data"
+            answer.set()
+            room.wait_for(MailSent, 6)
+            room.wait_for_state("build-0", "sent")
+    assert len(server.contents) == 6
+    assert room.events(MailUncertain) == []
+
+
+def test_an_account_with_all_its_connections_held_delays_no_other(room: Sendroom) -> None:
+    answer = threading.Event()
+    with scripted(_first_dot_waits_for(answer)) as slow, scripted(friendly) as quick:
+        room.write_accounts(
+            entry("releases", slow.port, smtp={"max_connections": 1}), entry("other", quick.port)
+        )
+        with room.sender(IMPATIENT):
+            room.order(plain(0))
+            room.wait_until(lambda: len(slow.contents) == 1, "the mail to be handed over")
+            room.order(*[plain(number) for number in range(1, 20)], plain(100, "other"))
+            room.wait_for(MailSent, 1)
+            answer.set()
+            room.wait_for(MailSent, 21)
+    assert (len(slow.contents), len(quick.contents)) == (20, 1)
+
+
+@pytest.mark.parametrize(("minutes", "event"), [(9, MailSent), (11, MailUncertain)])
+def test_ten_minutes_are_waited_for_the_answer_and_no_eleven(
+    room: Sendroom, minutes: int, event: type[MailSent] | type[MailUncertain]
+) -> None:
+    answer, clock = threading.Event(), MovedClock()
+    with scripted(_first_dot_waits_for(answer)) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.sender(IMPATIENT, Timeouts(now=clock)):
+            room.order(plain(0))
+            room.wait_until(lambda: len(server.contents) == 1, "the mail to be handed over")
+            clock.moved_s = minutes * MINUTE_S
+            if event is MailUncertain:
+                room.wait_for(event)
+            answer.set()
+            room.wait_for(event)
+            room.wait_for_state("build-0", "sent" if event is MailSent else "uncertain")
+    assert len(server.contents) == 1
