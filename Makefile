@@ -42,6 +42,7 @@ asyncapi: .venv/run.stamp ## Write the AsyncAPI document and the reference pages
 bench: .venv/test.stamp ## Measure the whole way, beside a straightforward pipeline
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.fetching
+	$(BIN)/python -m tests.benchmarks.sending
 
 bench-watching: .venv/test.stamp ## Measure what 2,000 watched mailboxes cost, over TLS
 	$(BIN)/python -m tests.benchmarks.watching
