@@ -53,7 +53,7 @@ def tidy(store: Store, by_account: Mapping[str, Retention], evidence_s: float | 
 
 
 def referenced(store: Store, references: Collection[str]) -> set[str]:
-    """Those of the references into the spool that a message has for its raw mail, or that wait to be filed."""
+    """Those of the references into the spool that a message or a copy that is to be filed has."""
     wanted = sorted(references)
     raw, copy = message_sources.c.dataref, sent_copies.c
     found: set[str] = set()
