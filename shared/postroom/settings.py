@@ -18,7 +18,7 @@ from postroom.reply_token import TokenKey, TokenKeys
 from postroom.secret_box import Keys, SecretBox, new_key
 
 PREFIX = "POSTROOM_"
-KeyName = Literal["token_keys", "secret_keys", "evidence_keys"]
+KeyName = Literal["token_keys", "tag_keys", "secret_keys", "evidence_keys"]
 SECRETS_DIR = Path("/run/secrets")
 """Where containers find secrets: the file `postroom_store_url` there stands for `POSTROOM_STORE_URL`."""
 
@@ -49,6 +49,14 @@ class Settings(BaseSettings):
         None, description="Keys of reply tokens, newest first: `id:hex,id:hex`, 32 bytes each at least."
     )
     token_keys_file: Path | None = Field(
+        None, description="A file with the same; default: made at first start in data_dir."
+    )
+    tag_keys: SecretStr | None = Field(
+        None,
+        description="Keys of the tags that mails carry, so that bounces prove themselves; as `token_keys`. "
+        "The sender makes tags, the processor looks at them: both need the same keys.",
+    )
+    tag_keys_file: Path | None = Field(
         None, description="A file with the same; default: made at first start in data_dir."
     )
     secret_keys: SecretStr | None = Field(
@@ -161,6 +169,15 @@ class Settings(BaseSettings):
         text, where = self._keys("token_keys", lambda: f"1:{secrets.token_hex(32)}\n")
         return _parse_keys(text, where)
 
+    def read_tag_keys(self) -> TokenKeys:
+        """The keys of mails' tags, which are not those of reply tokens: the sender decides nothing.
+
+        Raises:
+            Misconfigured: a key is malformed or the file cannot be read.
+        """
+        text, where = self._keys("tag_keys", lambda: f"1:{secrets.token_hex(32)}\n")
+        return _parse_keys(text, where, "tag_keys")
+
     def read_secret_box(self) -> SecretBox:
         """What encrypts stored secrets; its key is made and kept in data_dir where none is given.
 
@@ -253,7 +270,7 @@ def _make_key_file(path: Path, content: str) -> None:
         draft.unlink()
 
 
-def _parse_keys(text: str, where: str) -> TokenKeys:
+def _parse_keys(text: str, where: str, name: KeyName = "token_keys") -> TokenKeys:
     keys = []
     for part in text.replace("\n", ",").split(","):
         if not part.strip():
@@ -262,12 +279,12 @@ def _parse_keys(text: str, where: str) -> TokenKeys:
         try:
             key = TokenKey(int(key_id), bytes.fromhex(secret))
         except ValueError:
-            raise Misconfigured("token_keys", f"{where}: expected `id:hex,id:hex`") from None
+            raise Misconfigured(name, f"{where}: expected `id:hex,id:hex`") from None
         if not 0 <= key.key_id <= 255 or len(key.secret) < 32:
-            raise Misconfigured("token_keys", f"{where}: ids go from 0 to 255, keys have 32 bytes or more")
+            raise Misconfigured(name, f"{where}: ids go from 0 to 255, keys have 32 bytes or more")
         keys.append(key)
     if not keys:
-        raise Misconfigured("token_keys", f"{where}: no key found, expected `id:hex`")
+        raise Misconfigured(name, f"{where}: no key found, expected `id:hex`")
     if len({key.key_id for key in keys}) != len(keys):
-        raise Misconfigured("token_keys", f"{where}: one key id is given twice")
+        raise Misconfigured(name, f"{where}: one key id is given twice")
     return TokenKeys(tuple(keys))

@@ -127,7 +127,7 @@ def _of(view: View, account: str | None) -> str:
 
 def _tagged(view: View, who: Who, tag: str) -> Any:
     """The mail that the tag is of. Raises Misconfigured: it is none of ours, or of another account."""
-    keys = who.settings.read_token_keys()
+    keys = who.settings.read_tag_keys()
     found = [each for each in find_tags([tag]) if each.kind == "unsubscribe"]
     for each in found[:1]:
         query = view.select(sends.c.send_id, sends.c.account, sends.c.recipient).where(

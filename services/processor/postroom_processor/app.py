@@ -50,7 +50,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
     check_schema(store)
     accounts = Accounts(store)
     deny = DenyLists(store, accounts)
-    keys = settings.read_token_keys()
+    keys, tag_keys = settings.read_token_keys(), settings.read_tag_keys()
     spool = Spool(settings.spool)
     check = SignatureCheck(CachingResolver(DnsResolver()))
     recorder = Recorder(accounts, settings.read_evidence_keys(), origin())
@@ -86,6 +86,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             shards=settings.shards,
             clock=utc_now,
             deny=deny,
+            tag_keys=tag_keys,
         )
 
     commands = Commands(

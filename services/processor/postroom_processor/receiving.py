@@ -67,8 +67,10 @@ class ReceivedMail:
         check: Check,
         shards: int,
         clock: Clock,
+        tag_keys: TokenKeys,
         deny: DenyLists | None = None,
     ) -> None:
+        self._tag_keys = tag_keys
         self._deny = deny or DenyLists(store, accounts)
         self._store = store
         self._spool = spool
@@ -165,7 +167,7 @@ class ReceivedMail:
         sent = ledger.sent_by_us(connection, (examined.own_id for _, examined, _ in new.values()))
         decided = _decide_all(list(new.values()), records, windows, lines, sent, self._keys, now)
         allotted = [_allotted(connection, each, now) for each in decided]
-        handled, returned = returning.settle(connection, allotted, self._keys, now)
+        handled, returned = returning.settle(connection, allotted, self._tag_keys, now)
         envelopes = self._apply(connection, handled, now)
         ledger.save_windows(connection, windows)
         joined = join(connection, handled, now)

@@ -82,7 +82,7 @@ def build(
     credentials = Credentials(secrets, Tokens(store, box, secrets, me.name))
     connections = Connections(credentials, timeouts)
     stack.callback(connections.close)
-    spool, keys = Spool(settings.spool), settings.read_token_keys()
+    spool, keys = Spool(settings.spool), settings.read_tag_keys()
     standings = Standings(utc_now, patience, recall_from(store))
     parts = RoundParts(
         connections, standings, patience, Paces(), utc_now, FullWindows(), Aftermath(patience, spool)

@@ -93,6 +93,7 @@ class Desk:
             relay=OutboxRelay(store, self.heard, "processor", lambda: self.now),
             accounts=accounts,
             keys=KEYS,
+            tag_keys=KEYS,
             recorder=Recorder(accounts, SigningKeys([b"e" * 32]), Origin("0.1.0", "c0de")),
             check=no_signatures,
             shards=1,

@@ -49,6 +49,7 @@ def receive(office: Office, publisher: Publisher, *uids: int) -> None:
         relay=OutboxRelay(office.store, publisher, "processor"),
         accounts=accounts,
         keys=TokenKeys((TokenKey(1, b"k" * 32),)),
+        tag_keys=TokenKeys((TokenKey(1, b"k" * 32),)),
         recorder=Recorder(accounts, SigningKeys([b"e" * 32]), Origin("0", "c0de")),
         check=lambda _mail, _domain: Signatures(()),
         shards=SHARDS,

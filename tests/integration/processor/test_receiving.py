@@ -109,6 +109,7 @@ class Bench:
             relay=OutboxRelay(self.store, publisher, "processor", self.clock),
             accounts=Accounts(self.store),
             keys=KEYS,
+            tag_keys=KEYS,
             recorder=self.recorder(),
             check=self.check,
             shards=1,
