@@ -43,7 +43,7 @@ NEGATIONS = table(
     r"""
 en: not; no; none; never; neither; nor; nothing; nobody; cannot; \w+n't; cant; dont; wont;
     didnt; doesnt; isnt; without; nope; nah; refuse; disapprove; unable; against; non; hardly
-de: nicht; kein\w*; nie; niemals; nein; nichts; ohne; weder; keinesfalls; nö; kaum
+de: nicht; kein\w*; nie; niemals; nein; nichts; ohne; weder; nö; kaum
 fr: ne; n'\w+; jamais; non; aucun; aucune; sans; rien; ni
 es: nunca; jamás; tampoco; sin; nada; ningún; ninguno; ninguna
 it: senza; nessuno; nessuna; niente; nemmeno; neanche
@@ -73,7 +73,7 @@ en: if; unless; once; when; whenever; after; before; until; till; provided; prov
     )?(?:changes|amendments|edits|modifications); requires?; needs; barring; modulo; minus; iff; w/o;
     w/out; on the understanding; dependent; dependant; trial
 de: wenn; falls; sofern; sobald; nachdem; bevor; bis; nur; solange; vorausgesetzt; unter der
-    bedingung; vorbehaltlich; außer; ausser; unter vorbehalt; bedingt; erst; sonst; sodass;
+    bedingung; außer; ausser; unter vorbehalt; bedingt; erst; sonst; sodass;
     soweit; teilweise;
     auflagen?; vorbehalt\w*; einschränkung\w*; bedingung\w*; mit (?:kleinen )?änderungen; vorläufig; zum
     teil; in teilen; bis auf; eingeschränkt; probeweise; testweise; ausgenommen; abzüglich;
@@ -127,7 +127,7 @@ ja: もし; たら; なら; れば; ただし; 条件; 場合; まで; 後で; �
     一部; 仮; 暫定; 保留; 待ち; 留保
 ko: 만약; 면; 조건; 후에; 뒤에; 다음에; 전에; 까지; 만; 경우; 제외;
     일부; 부분; 보류; 임시; 잠정; 대기
-tr: eğer; eger; sonra; önce; kadar; sadece; yalnızca; şartıyla; koşuluyla; takdirde; hariç;
+tr: eğer; eger; sonra; önce; kadar; sadece; yalnızca; şartıyla; takdirde; hariç;
     şartlı; şart; koşul\w*; kısmen; kısmi; geçici; şimdilik; dışında; çekince\w*
 other: ha; csak; dacă; daca; numai; doar; ako; samo; jika; kalau; nếu; αν; εάν; ак; dacã; kui
 """
@@ -218,12 +218,12 @@ ru: но; однако; хотя; может; возможно; наверное
     теоретически; гипотетически; якобы; надеюсь; скоро; когда-нибудь; ирония; сарказм; наверно; видимо;
     вроде; кажется; на следующей неделе; потом;
     сломан\w*; битая; отсутств\w+; неверн\w+; неправильн\w+; к сожалению; неполн\w+; устарел\w*; истек\w*;
-    истёк\w*; плохо; плох\w+; слишком; странн\w+; жаль; упал\w*
+    истёк\w*; плох\w+; слишком; странн\w+; жаль; упал\w*
 uk: але; проте; однак; хоча; може; можливо; мабуть; або; чи; в принципі; пізніше; завтра; думаю;
     треба; потрібно;
     теоретично; гіпотетично; нібито; сподіваюся; скоро; колись; іронія; сарказм; здається; наступного
     тижня; потім;
-    зламан\w*; бита; відсутн\w+; невірн\w+; неправильн\w+; на жаль; неповн\w+; застаріл\w*; погано;
+    зламан\w*; бита; відсутн\w+; невірн\w+; неправильн\w+; на жаль; неповн\w+; застаріл\w*;
     поган\w+; занадто; надто; дивн\w+; шкода
 zh: 但; 不过; 不過; 然而; 虽然; 雖然; 也许; 也許; 可能; 大概; 或; 还是; 還是; 应该; 應該; 吗; 嗎; 呢; 吧; 原则上; 明天; 需要; 必须;
     理论上; 理論上; 假设; 好像; 似乎; 下周; 下週; 再说; 再說; 随便; 隨便; 反话; 讽刺; 考虑; 考慮;
@@ -248,7 +248,7 @@ SELECTIONS = table(
     r"""
 en: (?:the|that|those|these|your|my|his|her) (?:\w+
     ){0,2}(?:ones?|first|second|third|fourth|last|latter|former|latest|newest|oldest|rest|others?|versions?|variants?|options?|proposals?|drafts?|half|parts?|alternatives?|numbers?|items?|points?|lines?|pages?|sections?);
-    (?:options?|versions?|variants?|items?|parts?|pages?|lines?|points?|sections?|numbers?|no\.?|nr\.?|proposals?|alternatives?)
+    (?:options?|versions?|variants?|items?|parts?|pages?|lines?|points?|sections?|numbers?|no|nr|proposals?|alternatives?)
     \w{1,3}; mine; yours; his; hers; theirs; ours; both; some; (?:some|most|parts?|a few) of (?:it|them); a few; most;
     several
 de: (?:den|die|das|der|dem) (?:\w+
@@ -321,7 +321,7 @@ OWN_LANGUAGE_STOPPERS = table(
     r"""
 fi: en; et; emme
 da/no/sv: fast; om
-tr: \w+m[aıiuüe]yor\w*; \w+[ae]m[ae]\w*; \w+(?:sa|se); \w+(?:ınca|ince|unca|ünce); mi; mu; ise
+tr: \w+m[aıiuüe]yor\w*; \w+[ae]m[ae]\w*; \w+(?:sa|se); \w+(?:ınca|ince|unca|ünce); mi; mu
 cs: ne\w{4,}; žádn\w+
 it: mai
 nl: of; pas
@@ -342,10 +342,10 @@ en: conditions? (?:is|are); wait; psych; please ignore; hold on; hold off; on ho
     yeah right; only if; only after; only when; only once; provided that; on (?:the )?condition;
     subject to; under (?:the )?condition; unless; as long as; conditional; conditionally; wrong
     (?:mail|e-?mail|thread|message|button|person|window|chat|reply|recipient|address); my mistake;
-    my bad; was a mistake; (?:was|is) (?:just |only )?a (?:typo|mistake|joke|prank); autocorrect\w*;
+    my bad; (?:was|is) (?:just |only )?a (?:typo|mistake|joke|prank); autocorrect\w*;
     my (?:cat|dog|kid|son|daughter|toddler)(?: \w+)? (?:wrote|typed|sent|pressed); was my
     (?:cat|dog|kid|son|daughter|toddler); hacked; i was wrong; (?:was|is) meant for; ignore (?:the
-    )?(?:above|previous|last|former|first); nvm; j/k; sike; psyche; psych!; gotcha; got you; april
+    )?(?:above|previous|last|former|first); nvm; j/k; sike; psyche; gotcha; got you; april
     fools?; fooled (?:you|ya); bazinga; (?:just|only) (?:a )?test(?:ing)?; on reflection; get back
     to you; hahaha\w*; hah; xd; rofl; lmao; whatever; i take that back; sarcastic\w*;
     (?:sure|oh),? right; (?:yeah|right|oh|sure),? sure; yeah,? yeah; in your dreams; when pigs fly;
@@ -523,7 +523,7 @@ FILLERS = phrases(
     r"""
 well; um; uh; uhm; er; err; hmm; hm; oh; ah; ok; okay; so; sorry; please; just; though; and; then; hey; bitte;
 also; naja; na ja; tja; na; äh; doch; alors; bon; euh; ben; bueno; pues; eh; beh; allora; bom; bem; então; nou;
-tja; cóż; no cóż; nåh; nja; altså; alltså; tak; no; ну; так; что ж; ні; а; eee; şey; yani; えっと; あの; ええと; 嗯; 那个; 음; 저
+cóż; no cóż; nåh; nja; altså; alltså; tak; no; ну; так; что ж; ні; а; eee; şey; yani; えっと; あの; ええと; 嗯; 那个; 음; 저
 """
 )
 # What doubts an approval where it is a whole sentence below it.
@@ -531,7 +531,7 @@ ALONE = phrases(
     r"""
 test; testing; n; n0; draft; this is a draft; void; this is void; abort; revert; blocked; scrapped; pass; skip;
 negative; that was spam; error; typo; wrong; mistake; hold; pause; objections?; rejections?; rejecting; disapproval; spam; fehler;
-irrtum; einwand; erreur; error; errore; erro; fout; błąd; fejl; fel; feil; virhe; chyba; ошибка; помилка; 错误; エラー; 오류; hata
+irrtum; einwand; erreur; errore; erro; fout; błąd; fejl; fel; feil; virhe; chyba; ошибка; помилка; 错误; エラー; 오류; hata
 """
 )
 # What ends a sentence that names what has to come before.
@@ -548,7 +548,7 @@ FRIENDLY_ADVERBS = phrases(
 absolutely; certainly; clearly; completely; definitely; entirely; fully; gladly; happily; obviously; really;
 surely; totally; truly; wholeheartedly; finally; likewise; lovely; friendly; unconditionally; explicitly; formally; officially;
 hereby; glücklicherweise; netterweise; absolument; totalement; complètement; pleinement; entièrement; parfaitement;
-certainement; vraiment; finalmente; completamente; totalmente; totalmente; certamente; naturalmente; plenamente;
+certainement; vraiment; finalmente; completamente; totalmente; certamente; naturalmente; plenamente;
 absolutamente; pienamente; sicuramente; perfettamente; assolutamente; definitivamente; perfectamente; ciertamente
 """
 )
