@@ -95,8 +95,8 @@ _STRUCK = frozenset({"s", "del", "strike"})
 # What an element's class, id or data-marker says: (pattern, kind). First match counts.
 _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"gmail_attr|moz-cite-prefix|\breply-intro\b|protonmail_quote_head"), "attribution"),
-    (re.compile(r"gmail_signature|moz-signature|signature_block|\b(?:x_)*signature\b"), "signature"),
-    (re.compile(r"applemailsignature|outlook-mobile-signature|linebreakatbegin"), "signature"),
+    (re.compile(r"gmail_signature|signature_block|\b(?:x_)*signature\b"), "signature"),
+    (re.compile(r"applemailsignature|linebreakatbegin"), "signature"),
     (re.compile(r"yahoo_quoted|protonmail_quote|zmail_extra|moz-forward-container"), "quote"),
     (re.compile(r"tutanota_quote|gmail_quote_attribution|outlookmessageheader|__quoted_text__"), "quote"),
     (re.compile(r"\b(?:x_)*mail-editor-reference-message-container\b"), "quote"),

@@ -173,3 +173,8 @@ def test_each_value_of_a_field_that_tells_a_program_is_needed() -> None:
     ]
     assert [len(each) for each in taken] == [1] * len(FIELD_VALUES)
     assert {id(row) for each in taken for row in each} == {id(row) for row in table}
+
+
+def test_a_declaration_that_shows_a_text_is_none_that_hides() -> None:
+    looks = {each: look_of(each) for each in EXAMPLES["_HIDDEN", "seen"]}
+    assert [each for each, look in looks.items() if look.hidden or look.unsure] == []
