@@ -71,64 +71,82 @@ en: if; unless; once; when; whenever; after; before; until; till; provided; prov
     reservations?; caveats?; proviso; conditions?; limitations?; restrictions?; limited; restricted; in
     part; partly; partial; for now; provisional; provisionally; preliminary; with (?:minor |small |some
     )?(?:changes|amendments|edits|modifications); requires?; needs; barring; modulo; minus; iff; w/o;
-    w/out; on the understanding; dependent; dependant; trial
+    w/out; on the understanding; dependent; dependant; trial;
+    up to(?! date); max(?:imum)?\.? \d+; maximum; at most; no more; besides; less; aside from; starting;
+    this time; capped
 de: wenn; falls; sofern; sobald; nachdem; bevor; bis; nur; solange; vorausgesetzt; unter der
     bedingung; außer; ausser; unter vorbehalt; bedingt; erst; sonst; sodass;
     soweit; teilweise;
     auflagen?; vorbehalt\w*; einschränkung\w*; bedingung\w*; mit (?:kleinen )?änderungen; vorläufig; zum
     teil; in teilen; bis auf; eingeschränkt; probeweise; testweise; ausgenommen; abzüglich;
-    voraussetzung\w*; zunächst; vorerst
+    voraussetzung\w*; zunächst; vorerst;
+    höchstens; maximal; maximum
 fr: si; sauf; quand; lorsque; dès; après; avant; jusqu'\w+; à condition; sous réserve;
     seulement; uniquement; pourvu; une fois;
     réserves?; conditions?; partiellement; en partie; provisoire\w*; avec (?:des )?modifications?;
-    hormis; excepté; à part; pour l'instant; pour le moment; restrictions?; conditionn\w+
+    hormis; excepté; à part; pour l'instant; pour le moment; restrictions?; conditionn\w+;
+    au plus; maximum
 es: si; cuando; después; antes; hasta; siempre que; salvo; excepto; con la condición; solo;
     sólo; solamente; una vez; a menos; sujeto a; en cuanto;
     reservas?; condici(?:ón|ones); parcial\w*; en parte; provisional\w*; con cambios; excepción; por
-    ahora; de momento; requiere
+    ahora; de momento; requiere;
+    máximo; como mucho
 it: se; quando; dopo; prima; finché; purché; a condizione; salvo; tranne; solo; soltanto; una
     volta; a patto; appena;
     riserv[ae]; condizion[ei]; parzial\w+; in parte; provvisori\w+; con modifiche; eccetto; eccezione;
-    per ora; per il momento; richiede
+    per ora; per il momento; richiede;
+    fino a; massimo
 pt: se; quando; depois; antes; até; desde que; caso; salvo; exceto; somente; apenas; só; uma
     vez; assim que; após;
     ressalvas?; condiç(?:ão|ões); parcial\w*; em parte; provisóri\w+; com alterações; exceção; por
-    enquanto; por agora; requer
+    enquanto; por agora; requer;
+    máximo
 nl: als; mits; tenzij; wanneer; zodra; nadat; voordat; tot; alleen; behalve; onder voorbehoud;
     indien; op voorwaarde; eerst;
     voorbehoud; voorwaarden?; gedeeltelijk; deels; voorlopig; met (?:kleine )?wijzigingen; uitgezonderd;
-    met opmerkingen; beperkt; vooralsnog
+    met opmerkingen; beperkt; vooralsnog;
+    maximaal; hoogstens
 pl: jeśli; jeżeli; gdy; kiedy; dopiero; po tym; zanim; chyba że; pod warunkiem; tylko; oprócz; o
     ile; dopóki; najpierw;
-    zastrzeżeni\w+; warunk\w+; częściow\w+; wstępnie; na razie; ze zmianami; z wyjątkiem; z uwagami
+    zastrzeżeni\w+; warunk\w+; częściow\w+; wstępnie; na razie; ze zmianami; z wyjątkiem; z uwagami;
+    maksymalnie; najwyżej
 da/no/sv: hvis; når; när; såfremt; forudsat; forutsatt; förutsatt; medmindre; med mindre; om inte;
     efter; etter; før; innan; først; först; kun; bare; bara; endast; indtil; inntil; tills;
     undtagen; unntatt; utom; så snart; så længe; så länge; så lenge; under forudsætning; dersom;
     såvida;
     forbehold; förbehåll; betingelse\w*; betinget; betingat; villkor\w*; vilkår; delvist?; foreløbig\w*;
     preliminärt; midlertidig\w*; tills vidare; indtil videre; inntil videre; med
-    (?:ændringer|ändringar|endringer); bortset fra; bortsett fra; förutom
+    (?:ændringer|ändringar|endringer); bortset fra; bortsett fra; förutom;
+    op til; opp til; upp till; højst; høyst; högst; maks; maksimalt; maximalt
 fi: jos; kun; kunhan; mikäli; ellei; vasta; jälkeen; ennen; vain; edellyttäen; sitten; paitsi;
     ehdolla;
     ehdollis\w+; ehdoin; ehto; varauksin; varauksella; osittain; alustavasti; toistaiseksi; muutoksin;
-    lukuun ottamatta; lukuunottamatta
+    lukuun ottamatta; lukuunottamatta;
+    enintään; korkeintaan
 cs: pokud; jestli; jestliže; až; když; jakmile; kdyby; jen; pouze; kromě; pod podmínkou; za
     podmínky; nejdřív; dokud; ledaže;
-    výhrad\w+; podmín\w+; částečně; předběžně; zatím; se změnami; vyjma; s výjimkou; s připomínkami
+    výhrad\w+; podmín\w+; částečně; předběžně; zatím; se změnami; vyjma; s výjimkou; s připomínkami;
+    maximálně; nejvýše
 ru: если; когда; после; пока; только; кроме; при условии; как только; сначала; до того; прежде;
     оговорк\w+; услови\w+; условно; частично; с замечаниями; предварительно; временно; за исключением; с
-    изменениями
+    изменениями;
+    максимум
 uk: якщо; коли; після; поки; тільки; лише; крім; за умови; щойно; спочатку; перш;
     застереж\w+; умов\w+; частково; з зауваженнями; із зауваженнями; попередньо; тимчасово; поки що; за винятком; зі
-    змінами
+    змінами;
+    максимум; щонайбільше
 zh: 如果; 若; 除非; 等; 之后; 之後; 以后; 以後; 只要; 只有; 前提; 条件; 條件; 先; 假如; 要是; 待; 的话; 的話; 除了;
-    部分; 暂时; 暫時; 保留; 初步; 例外; 仅; 僅; 只
+    部分; 暂时; 暫時; 保留; 初步; 例外; 仅; 僅; 只;
+    最多
 ja: もし; たら; なら; れば; ただし; 条件; 場合; まで; 後で; 後に; てから; 次第; のみ; だけ; 前に; 除;
-    一部; 仮; 暫定; 保留; 待ち; 留保
+    一部; 仮; 暫定; 保留; 待ち; 留保;
+    最大; 以内; 上限
 ko: 만약; 면; 조건; 후에; 뒤에; 다음에; 전에; 까지; 만; 경우; 제외;
-    일부; 부분; 보류; 임시; 잠정; 대기
+    일부; 부분; 보류; 임시; 잠정; 대기;
+    최대; 이내
 tr: eğer; eger; sonra; önce; kadar; sadece; yalnızca; şartıyla; takdirde; hariç;
-    şartlı; şart; koşul\w*; kısmen; kısmi; geçici; şimdilik; dışında; çekince\w*
+    şartlı; şart; koşul\w*; kısmen; kısmi; geçici; şimdilik; dışında; çekince\w*;
+    en fazla; en çok
 other: ha; csak; dacă; daca; numai; doar; ako; samo; jika; kalau; nếu; αν; εάν; ак; dacã; kui
 """
 )
@@ -150,7 +168,8 @@ en: half; quarter; \d+ ?%; save; saving; void; abort; wonder; wondering; advise;
     corrupt\w*; unreadable; crash\w*; unfortunately; regret\w*;
     too (?:early|late|soon|expensive|risky|much|many|long|big|small|low|high|old|slow); bad; poor; terrible;
     awful; horrible; stupid; ridiculous; nonsense; useless; unacceptable; disappoint\w*; unhappy;
-    suspicious; strange; odd; weird; confus\w*; lost; buggy; risky; dangerous; illegal; where
+    suspicious; strange; odd; weird; confus\w*; lost; buggy; risky; dangerous; illegal; where;
+    pity; empty; as ordered
 de: aber; jedoch; allerdings; vielleicht; eventuell; wahrscheinlich; vermutlich; möglicherweise;
     könnte; sollte; würde; müsste; oder; eigentlich; im prinzip; grundsätzlich; später; morgen;
     noch; muss; obwohl; trotzdem; denke; glaube; unsicher; ob;
@@ -250,7 +269,9 @@ en: (?:the|that|those|these|your|my|his|her) (?:\w+
     ){0,2}(?:ones?|first|second|third|fourth|last|latter|former|latest|newest|oldest|rest|others?|versions?|variants?|options?|proposals?|drafts?|half|parts?|alternatives?|numbers?|items?|points?|lines?|pages?|sections?);
     (?:options?|versions?|variants?|items?|parts?|pages?|lines?|points?|sections?|numbers?|no|nr|proposals?|alternatives?)
     \w{1,3}; mine; yours; his; hers; theirs; ours; both; some; (?:some|most|parts?|a few) of (?:it|them); a few; most;
-    several
+    several;
+    (?:the|that|those) ones?(?: \w+){1,3}; one of (?:them|these|those);
+    \w+'s (?:version|one|part|draft|option|proposal); from (?:mon|tues|wednes|thurs|fri|satur|sun)day
 de: (?:den|die|das|der|dem) (?:\w+
     )?(?:(?:alte|neue|erste|zweite|dritte|letzte|andere|ältere|obere|untere|linke|rechte)[nrs]?|rest|hälfte|version|variante|option|teil|entwurf|vorschlag);
     (?:punkte?|version|variante|option|seiten?|teil|nummer|position(?:en)?) \w{1,3}; beide; einige; manche

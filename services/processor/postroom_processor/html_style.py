@@ -32,6 +32,7 @@ _HIDDEN = (
     r"(?:line-height|zoom|(?:max-)?(?:height|width))\s*:\s*" + _ZERO,
     r"(?:line-height|(?:max-)?(?:height|width))\s*:\s*[0-2](?:\.\d+)?p[xt]",
     r"(?:line-height|(?:max-)?(?:height|width))\s*:\s*0?\.[0-4]",
+    r"zoom\s*:\s*(?:0?\.[0-4]|[1-4]?\d%)",
     r"opacity\s*:\s*(?:0?\.[0-2]|0\s*(?:;|!|$)|[0-9]%|1[0-9]%)",
     _PLACED + r"\s*:[^;]{0,60}-\s?(?:\d{3}|\d+r?em)",
     _PLACED + r"\s*:[^;]{0,60}" + _FAR,

@@ -77,6 +77,7 @@ _UNSURE_TEXT = frozenset(
     }
 )
 _UNSURE_RAW_TEXT = frozenset({"textarea", "xmp", "iframe"})
+_OFF = frozenset({"hidden", "popover"})
 _UNLESS_OPEN = frozenset({"details", "dialog"})
 _RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe"})
 _VOID = frozenset(
@@ -273,7 +274,7 @@ def _sheet_looks(sheet: Sheet, name: str, attributes: dict[str, str]) -> tuple[L
 
 def _is_off(name: str, attributes: dict[str, str]) -> bool:
     """Whether an element's name or attributes keep it from being shown."""
-    if "hidden" in attributes or attributes.get("aria-hidden", "").lower() == "true":
+    if not _OFF.isdisjoint(attributes) or attributes.get("aria-hidden", "").lower() == "true":
         return True
     return name in _UNSURE_TEXT or (name in _UNLESS_OPEN and "open" not in attributes)
 
