@@ -53,7 +53,7 @@ LIST_FIELDS = frozenset({"list-id", "list-post", "list-unsubscribe", "x-mailman-
 # uk zh ja ko tr).
 _AWAY = re.compile(
     r"\W*(?:"
-    r"out of (?:the )?office|auto(?:matic)?[- ]?(?:reply|response|replied)|autoreply|auto:"
+    r"out of (?:the )?office|auto(?:matic)?[- ]?(?:reply|response|replied)|auto:"
     r"|away from (?:my )?(?:mail|office|desk)"
     r"|on (?:vacation|holiday|leave)\b|vacation (?:reply|response|message)|i(?:'m| am) (?:away|out of)"
     r"|automatische (?:antwort|rückmeldung)|abwesenheits\w+|abwesend"
@@ -64,7 +64,7 @@ _AWAY = re.compile(
     r"|resposta automática|fora do escritório|ausente|ausência"
     r"|automatisch antwoord|afwezig\w*|niet aanwezig|automatische beantwoording"
     r"|odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|poza biurem|nieobecn\w+"
-    r"|automatisk svar|automatiskt svar|autosvar|ikke til stede|fraværende"
+    r"|automatisk svar|automatiskt svar|autosvar|ikke til stede"
     r"|frånvar\w*|fravær\w*|ikke på kontoret|ej på kontoret"
     r"|automaattinen vastaus|poissa toimistosta|poissaolo\w*"
     r"|automatická odpověď|mimo kancelář|nepřítomnost"

@@ -28,7 +28,7 @@ _NULL_PATH = re.compile(r"\s*<?\s*>?\s*$")
 _REPORT = re.compile(r"report-type\s*=\s*\"?(?:global-)?delivery-status", re.I)
 # Hints; alone they prove nothing.
 _SERVER = re.compile(
-    r"post-?master|mdaemon|administrator|mail.{0,2}(?:server|service|gateway|delivery|system)|smtp|delivery"
+    r"post-?master|mdaemon|administrator|mail.{0,2}(?:server|service|gateway|system)|smtp|delivery"
     r"|^\W*<?>?\s*$|<>|\bimss\b|\bndr\b|anti-?virus",
     re.I,
 )
@@ -38,7 +38,7 @@ _SUBJECT = re.compile(
     r"|not|could|has)|failure notice|failed mail|failed delivery|warning: .{0,80}user unknown|bounce"
     r"|unzustellbar|nicht zustellbar|non remis|échec de|no se (?:puede|pudo) entregar|mancato recapito"
     r"|não entregue|niet bezorgd|niedostarczon|kunne ikke leveres|kunde inte levereras|viestiä ei voi"
-    r"|nedoručiteln|недоставлен|не доставлено|недоставлено|无法投递|无法送达|退信|系统退信|配信不能|配信できません"
+    r"|nedoručiteln|недоставлен|не доставлено|无法投递|无法送达|退信|系统退信|配信不能|配信できません"
     r"|전송 실패|배달되지|teslim edilemedi)"
     r"|.{0,200}delivery failed\)?\s*$",
     re.I,

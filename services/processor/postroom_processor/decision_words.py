@@ -145,7 +145,7 @@ looks good to me; looks great; all good; good to go; go; go for it; lgtm; ok; ok
 gerne; sehr gerne; gern; passt; in ordnung; einverstanden; bitte freigeben; natürlich; los; machen;
 bien sûr; d'accord; allez-y; vas-y; parfait; adelante; claro; por supuesto; de acuerdo; perfecto;
 certo; va bene; procedi; procedete; perfetto; d'accordo; claro que sim; pode seguir; podem avançar;
-perfeito; prima; natuurlijk; ga je gang; doe maar; oczywiście; proszę; fint; gerne; helt fint;
+perfeito; natuurlijk; ga je gang; oczywiście; proszę; fint; helt fint;
 kör; självklart; selvfølgelig; kjør; totta kai; hyvä; jistě; samozřejmě; конечно; хорошо; давайте;
 звичайно; добре; 可以; 好; 好的; 没问题; お願いします; よろしくお願いします; 大丈夫です; 좋습니다;
 진행해 주세요; 진행하세요; tabii; elbette; tamam; olur; buyurun
@@ -168,8 +168,7 @@ gracias; ciao; salve; buongiorno; buonasera; gentile; grazie; olá; ola; oi; bom
 boa noite; prezado; prezada; caro; cara; obrigado; obrigada; goedemorgen; goedemiddag;
 goedenavond; beste; dag; bedankt; cześć; dzień dobry; witam; dziękuję; hej; hejsa; kære; god
 morgen; goddag; hejsan; tjena; god morgon; tack; heisan; kjære; takk; hei; moi; terve; hyvää
-huomenta; huomenta; kiitos; ahoj; dobrý den; dobré ráno; díky; привет; здравствуйте; добрый
-день; доброе утро; добрый вечер; спасибо; привіт; вітаю; добрий день; доброго дня; доброго
+huomenta; huomenta; kiitos; ahoj; dobrý den; dobré ráno; díky; привет; здравствуйте; доброе утро; добрый вечер; спасибо; привіт; вітаю; добрий день; доброго дня; доброго
 ранку; дякую; 你好; 您好; 大家好; 谢谢; 謝謝; こんにちは; おはようございます; お疲れ様です; お疲れさまです; お世話になっております; ありがとうございます;
 안녕하세요; 감사합니다; merhaba; selam; günaydın; iyi günler; teşekkürler; sayın
 """

@@ -77,6 +77,7 @@ _UNSURE_TEXT = frozenset(
     }
 )
 _UNSURE_RAW_TEXT = frozenset({"textarea", "xmp", "iframe"})
+_OFF = frozenset({"hidden", "popover"})
 _UNLESS_OPEN = frozenset({"details", "dialog"})
 _RAW_TEXT = frozenset({"script", "style", "title", "textarea", "xmp", "iframe"})
 _VOID = frozenset(
@@ -95,8 +96,8 @@ _STRUCK = frozenset({"s", "del", "strike"})
 # What an element's class, id or data-marker says: (pattern, kind). First match counts.
 _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"gmail_attr|moz-cite-prefix|\breply-intro\b|protonmail_quote_head"), "attribution"),
-    (re.compile(r"gmail_signature|moz-signature|signature_block|\b(?:x_)*signature\b"), "signature"),
-    (re.compile(r"applemailsignature|outlook-mobile-signature|lineBreakAtBegin"), "signature"),
+    (re.compile(r"gmail_signature|signature_block|\b(?:x_)*signature\b"), "signature"),
+    (re.compile(r"applemailsignature|linebreakatbegin"), "signature"),
     (re.compile(r"yahoo_quoted|protonmail_quote|zmail_extra|moz-forward-container"), "quote"),
     (re.compile(r"tutanota_quote|gmail_quote_attribution|outlookmessageheader|__quoted_text__"), "quote"),
     (re.compile(r"\b(?:x_)*mail-editor-reference-message-container\b"), "quote"),
@@ -273,7 +274,7 @@ def _sheet_looks(sheet: Sheet, name: str, attributes: dict[str, str]) -> tuple[L
 
 def _is_off(name: str, attributes: dict[str, str]) -> bool:
     """Whether an element's name or attributes keep it from being shown."""
-    if "hidden" in attributes or attributes.get("aria-hidden", "").lower() == "true":
+    if not _OFF.isdisjoint(attributes) or attributes.get("aria-hidden", "").lower() == "true":
         return True
     return name in _UNSURE_TEXT or (name in _UNLESS_OPEN and "open" not in attributes)
 

@@ -484,6 +484,21 @@ def _hedges(reading: _Reading, own: OwnText) -> bool:
     return pattern.search(reading.sentence) is not None
 
 
+def _selects(reading: _Reading, own: OwnText) -> bool:
+    """Whether what is said next names a part of what was asked: "the old one", "1 and 3"."""
+    following = (each for each in _sentences(_without_harmless(reading.rest)) if each.strip(_AROUND_COMMENT))
+    for said in (reading.sentence, next(following, "")):
+        clauses = (clause.strip(_AROUND_COMMENT) for clause in _CLAUSE_END.split(said))
+        if _NUMBERS.fullmatch(said.strip(_AROUND_COMMENT)) or any(map(_SELECTION.fullmatch, clauses)):
+            return True
+    return False
+
+
+def _asks(reading: _Reading, own: OwnText) -> bool:
+    """Whether the comment begins as a question does that has no mark."""
+    return _ASKING.match(reading.sentence.strip(_AROUND_COMMENT)) is not None
+
+
 def _mumbles(reading: _Reading, own: OwnText) -> bool:
     """Whether a lone letter or a lone adverb is all that was written beside the decision."""
     said = reading.sentence.strip(_AROUND_COMMENT)
@@ -637,6 +652,16 @@ _OWN_LANGUAGE = {
     for language in languages.split("/")
 }
 _AROUND_COMMENT = " \t\n,;:.!?-–—()*_'\"，；：。！、"
+_SELECTION = _one_of(_flat(doubts.SELECTIONS))
+_ASKING = _one_of(_flat(doubts.QUESTIONS))
+_CLAUSE_END = re.compile(r"[,;:，、；：]|\s[-–—]+\s")
+_NUMBERED = r"#?[a-z]?\d{1,4}[a-z]?"
+_AND = r"(?:\s*[,;/&+、，–-]\s*|\s+(?:and|und|et|y|e|en|og|och|oraz|ja|и|ve|to|bis)\s+)"
+# Numbers or letters of what was asked; not a date, a mark of ten or "+1".
+_NUMBERS = re.compile(
+    r"(?!\d{1,4}([./-])\d{1,2}\1\d{1,4}$|(\d+)/\2$|\+1$)"
+    rf"(?:(?:[^\W\d_]+\.?\s+)?{_NUMBERED}(?:{_AND}{_NUMBERED})*|[a-z](?:{_AND}[a-z])+)"
+)
 _ADVERB = re.compile(doubts.ADVERB)
 _BEFOREHAND = re.compile(f"(?:{_one_of(doubts.BEFOREHAND).pattern})[\\s.!)。！]*$")
 _ALONE = _one_of(doubts.ALONE)
@@ -660,6 +685,8 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("condition", _conditions),
     ("hedging", _hedges),
     ("hedging", _trails_off),
+    ("selection", _selects),
+    ("question", _asks),
     ("hedging", _mumbles),
     ("joking", _jokes),
     ("more-than-yes", _says_more_than_yes),

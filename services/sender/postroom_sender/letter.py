@@ -83,6 +83,10 @@ _WHY_UNCLEAR: Mapping[str, tuple[str, ...]] = {
         "Your reply came in. For this decision a comment is needed as well, so",
         "it does not count yet: please answer again, and write why below the word.",
     ),
+    "unsure-visibility": (
+        "Your reply came in, and its formatting leaves open what of it can be seen.",
+        "Nothing was decided so far: please answer again, as plain text if you can.",
+    ),
 }
 
 

@@ -40,6 +40,8 @@ UNSURE = (
     "<style>p:nth-child(1){opacity:0}</style><p>approve",
     "<style>&{display:none}</style><p>approve",
     "<style>p{color:var(--x)}</style><p>approve",
+    "<p popover>approve",
+    "<center style='zoom:1%'>approve",
 )
 # What programs write, and people see.
 SEEN = (

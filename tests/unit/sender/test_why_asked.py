@@ -59,13 +59,21 @@ def test_the_choices_that_need_a_comment_are_named() -> None:
     assert advice[-1] == 'Write why below the word "reject": without a comment it does not count.'
 
 
-def test_help_about_a_missing_comment_says_write_why() -> None:
+@pytest.mark.parametrize(
+    ("reason_code", "said"),
+    [
+        ("no-comment", "write why below the word"),
+        ("unsure-visibility", "as plain text if you can"),
+        ("selection", "it was not clear what you decide"),
+    ],
+)
+def test_help_says_what_to_do_otherwise(reason_code: str, said: str) -> None:
     content = HelpMail(
         approval_id="r-1",
         subject="Release 4.2",
         choices=("approve", "reject"),
         understood="reject",
         reply_token=TOKEN,
-        reason_code="no-comment",
+        reason_code=reason_code,
     )
-    assert "write why below the word" in " ".join(help_letter(content, **REPLY).opening)
+    assert said in " ".join(help_letter(content, **REPLY).opening)
