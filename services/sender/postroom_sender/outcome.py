@@ -372,9 +372,14 @@ def _fits(rule: Rule, stage: Stage, reply: Reply) -> bool:
     return (
         (not rule.stages or stage in rule.stages)
         and (not rule.codes or reply.code in rule.codes)
-        and reply.enhanced.startswith(rule.enhanced)
+        and f"{reply.enhanced}.".startswith(_ended(rule.enhanced))
         and (not rule.words or any(words in reply.text.lower() for words in rule.words))
     )
+
+
+def _ended(enhanced: str) -> str:
+    """A whole code as one that no longer one begins with: 5.5.3 is not 5.5.37."""
+    return enhanced if not enhanced or enhanced.endswith(".") else f"{enhanced}."
 
 
 def _by_first_digit(reply: Reply) -> Rule:

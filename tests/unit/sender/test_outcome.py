@@ -76,6 +76,7 @@ CLIENT_SUBMISSION = "550 5.7.30 Basic authentication is not supported for Client
         ("rcpt", "450 4.2.1 greylisted", Result.RETRY, Scope.MAIL, "deferred"),
         ("rcpt", "452 4.5.3 too many", Result.RETRY, Scope.MAIL, "deferred"),
         ("rcpt", "552 5.5.3 too many", Result.RETRY, Scope.MAIL, "too_many"),
+        ("rcpt", "552 5.5.37 other", Result.FAILED, Scope.MAIL, "too_large"),
         ("rcpt", "552 5.2.2 full", Result.FAILED, Scope.MAIL, "mailbox_full"),
         ("rcpt", "550 5.1.1 unknown", Result.FAILED, Scope.MAIL, "unknown_recipient"),
         ("rcpt", "550 no", Result.FAILED, Scope.MAIL, "unknown_recipient"),
