@@ -1,6 +1,7 @@
 """Which providers file what they send in the mailbox, and who has to do it otherwise (pure)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from postroom.account import Account
 
@@ -17,6 +18,17 @@ FILING_HOSTS: Mapping[str, str] = {
 Gmail's own advice for mail programs is not to save sent mail on the server; Microsoft's for devices that send
 by SMTP is that copies are in Sent Items. `smtp-relay.gmail.com` files nothing.
 """
+
+
+@dataclass(frozen=True)
+class NewCopy:
+    """A copy that is to be filed; without `dataref` the spool did not take it, and `detail` says why."""
+
+    send_id: str
+    account: str
+    message_id: str
+    dataref: str
+    detail: str = ""
 
 
 def provider_files(account: Account) -> bool:

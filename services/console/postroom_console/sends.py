@@ -22,11 +22,10 @@ from postroom.inbox.reading import MAX_PAGE, Wish
 from postroom.inbox.resolving import Resolution, resolve
 from postroom.inbox.sends import STATES, Filter
 from postroom.messages import LogDepth
-from postroom.sent_copies import we_file
+from postroom.sent_copies import NewCopy, we_file
 from postroom.settings import Settings
 from postroom.spool import Spool
 from postroom.store import copies, outbox
-from postroom.store.copies import NewCopy
 from postroom.store.engine import Store
 from postroom.store.view import View
 from postroom_console.account_list import local

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, update
 
 from postroom.envelope import Envelope
 from postroom.messages import MailBounced, MailboxDone, MailSent, Message, derive_id
+from postroom.record import Record
 from postroom.store import copies, doubts, records
-from postroom.store.records import Record
 from postroom.store.schema import send_recipients, sends
 
 SOURCE = "/postroom/processor"

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from postroom.broker.verdict import Ack, RetryIn, Verdict
 from postroom.errors import Transient
 from postroom.messages import MailUncertain
-from postroom.sent_copies import we_file
+from postroom.sent_copies import NewCopy, we_file
 from postroom.spool import Spool
-from postroom.store.copies import NewCopy
 from postroom_sender.doubting import LOOKING, SENT_AGAIN
 from postroom_sender.finding import Finding
 from postroom_sender.job import Job, Task

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from postroom.broker.verdict import Ack, RetryIn, Verdict
 from postroom.envelope import Envelope, envelop
 from postroom.messages import MailboxFind, MailUncertain, Message, derive_id
+from postroom.record import sha256
 from postroom.store import doubts
 from postroom.store.doubts import Doubt, event_id
-from postroom.store.records import sha256, sha256_of
+from postroom.store.records import sha256_of
 from postroom_sender.job import Job, Task
 from postroom_sender.patience import Patience
 from postroom_sender.settling import REPEATABLE, Step, may_repeat, means_of, next_step

@@ -4,7 +4,7 @@ from postroom.addresses import fold_case
 from postroom.inbox.entry import Entry, Source, clean, clean_line, correspondents_of, own_message_id
 from postroom.inbox.subject import MAX_CHARS, without_token
 from postroom.messages import ApprovalMail, ConfirmMail, HelpMail, LogDepth
-from postroom.store.records import depth
+from postroom.record import depth
 from postroom_sender.job import Task
 
 MAX_KEPT_BYTES = 1024 * 1024

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from postroom.broker.verdict import Ack, RetryIn, Verdict
+from postroom.doubt import NewDoubt
 from postroom.messages import MailFailed, MailSent, MailUncertain, SendEvent
-from postroom.store.copies import NewCopy
-from postroom.store.doubts import NewDoubt
+from postroom.sent_copies import NewCopy
 from postroom_sender.job import Job
 from postroom_sender.ledger import Settled, SettledRecipient, State
 from postroom_sender.outcome import Outcome, Result

@@ -1,10 +1,10 @@
 """What is kept of a mail: its record, and what is needed while it is in doubt (pure)."""
 
+from postroom.doubt import NewDoubt
 from postroom.inbox.entry import clean_line
 from postroom.inbox.subject import MAX_CHARS, without_token
 from postroom.messages import LogDepth
-from postroom.store.doubts import NewDoubt
-from postroom.store.records import Record, header_block, send_record_id, sha256
+from postroom.record import Record, header_block, send_record_id, sha256
 from postroom_sender.entry import MAX_KEPT_BYTES, kept_depth, message_id_of
 from postroom_sender.job import Job, Task
 from postroom_sender.settling import REPEATABLE

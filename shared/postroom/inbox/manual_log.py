@@ -16,10 +16,10 @@ from postroom.inbox.reading import NotThere, see_account, the_contact, the_conve
 from postroom.inbox.subject import MAX_CHARS
 from postroom.messages import LogDepth, derive_id
 from postroom.own_mail import content_sha256
+from postroom.record import Record, depth, header_block, send_record_id, sha256
 from postroom.store import audit
 from postroom.store import records as kept
 from postroom.store.engine import insert_new
-from postroom.store.records import Record, depth, header_block, sha256
 from postroom.store.schema import message_sources, sends
 from postroom.store.view import View
 
@@ -61,7 +61,7 @@ def log_by_hand(view: View, wanted: Wanted, now: datetime) -> Logged:
     headers = message_from_bytes(header_block(wanted.content)[:_SHOWN_HEADER_BYTES])
     by_itself = _sent_by_us(view, wanted, str(headers.get("message-id", "")).strip())
     if by_itself is not None:
-        return Logged(kept.send_record_id(by_itself), False, by_itself)
+        return Logged(send_record_id(by_itself), False, by_itself)
     hashed = sha256(wanted.content)
     log = depth(wanted.log, account.log, confidential=account.confidential)
     record_id = derive_id("record", "manual", wanted.account, hashed)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select, update
 
 from postroom.messages import MailboxAppend, derive_id
+from postroom.sent_copies import NewCopy
 from postroom.store.engine import insert_new
 from postroom.store.schema import sent_copies
 
@@ -17,17 +18,6 @@ ANSWER_WITHIN_S = 6 * 3600.0
 MAX_DETAIL_CHARS = 500
 STEP = 100
 UNFILED = ("ordered", "refused")
-
-
-@dataclass(frozen=True)
-class NewCopy:
-    """A copy that is to be filed; without `dataref` the spool did not take it, and `detail` says why."""
-
-    send_id: str
-    account: str
-    message_id: str
-    dataref: str
-    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
+from postroom.doubt import NewDoubt
 from postroom.envelope import Envelope, envelop
 from postroom.messages import MailSent, SendEvent, derive_id
 from postroom.store.engine import insert_new
@@ -21,22 +22,6 @@ from postroom.store.schema import doubts, send_recipients, sends
 EndedBy = Literal["found", "bounce", "policy", "said sent", "said resend"]
 To = Literal["sent", "bounced", "retrying"]
 MAX_DETAIL_CHARS = 500
-
-
-@dataclass(frozen=True)
-class NewDoubt:
-    """A mail in doubt. `command` (JSON) and `content` are None where neither may be kept.
-
-    `sha256`: of the content; one that was written anew after a crash is kept only if it is still the same.
-    `is_parked`: nothing more is tried by itself.
-    """
-
-    send_id: str
-    account: str
-    command: bytes | None
-    content: bytes | None
-    sha256: str
-    is_parked: bool
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from click.testing import CliRunner
 from sqlalchemy import Connection, insert, select, update
 
 from postroom.access import Actor
+from postroom.doubt import NewDoubt
 from postroom.inbox.acting import new_contact
 from postroom.inbox.entry import Entry
 from postroom.inbox.recording import record
+from postroom.record import Record, send_record_id
 from postroom.store import Store, audit, bulks, deny, doubts, records, suppressions, tokens
 from postroom.store import accounts as stored
 from postroom.store.bulks import Order
-from postroom.store.doubts import NewDoubt
 from postroom.store.migrate import migrate
-from postroom.store.records import Record
 from postroom.store.schema import api_tokens, mails, message_sources, metadata, sends
 from postroom.store.schema import bulks as bulk_rows
 from postroom.store.view import View
@@ -206,7 +206,7 @@ def _uncertain_mail(connection: Connection, account: str, word: str, conversatio
     }
     connection.execute(insert(sends), [row])
     doubts.open_new(connection, [NewDoubt(send_id, account, b"{}", None, "0", is_parked=True)], NOW)
-    record_id = records.send_record_id(send_id)
+    record_id = send_record_id(send_id)
     found = Record(
         id=record_id,
         account=account,
