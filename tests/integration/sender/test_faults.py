@@ -17,7 +17,8 @@ from sqlalchemy import select
 from postroom.messages import MailFailed, MailSend, MailSent, MailUncertain, SendEvent
 from postroom.store.schema import send_recipients
 from tests.integration.sender.scripted import Script, Scripted, friendly, scripted
-from tests.integration.sender.sendroom import Sendroom, approval, entry, open_sendroom, plain
+from tests.integration.sender.sendroom import Post, Sendroom, approval, entry, open_sendroom, plain
+from tests.servers.nodes import Nodes
 from tests.waiting import wait_until
 
 CLOSE = None
@@ -202,3 +203,25 @@ def _check_recipients(room: Sendroom, order: MailSend, fault: Fault) -> None:
         return sorted(each.recipient for each in room.events(SendEvent) if each.send_id == order.id)
 
     wait_until(lambda: told() == sorted(order.recipients), 10, "one event for each recipient")
+
+
+@pytest.mark.needs("postfix")
+@pytest.mark.parametrize(
+    ("options", "state"),
+    [
+        (("-f", "RCPT", "-B", "550 5.1.1 unknown"), "failed"),
+        (("-r", "RCPT", "-b", "450 4.2.1 greylisted"), "retrying"),
+        (("-q", "."), "uncertain"),
+        ((), "sent"),
+    ],
+)
+def test_postfix_sink_ends_a_mail_the_same_way(
+    post: Post, nodes: Nodes, options: tuple[str, ...], state: str
+) -> None:
+    sink = nodes.smtp_sink(*options)
+    post.has_account(sink.port)
+    post.order(post.plain(1, cc=CC))
+    post.room.wait_for_state(post.plain(1).id, state)
+    if state == "sent":
+        (mail,) = sink.wait_for(1)
+        assert mail.recipients == ("boss-1@example.net", *CC)

@@ -318,3 +318,11 @@ def test_the_footer_is_under_both_parts_of_a_letter(content: MailContent) -> Non
     lines = part(mail, "plain").splitlines()
     assert lines[-3:] == ["", "| ACME Ltd. <legal@example.com>", "|   Court of Ulm & others"]
     assert "ACME Ltd. &lt;legal@example.com&gt;<br>" in part(mail, "html")
+
+
+def test_who_is_in_cc_stands_in_one_header_and_in_the_envelope() -> None:
+    people = tuple(f"person-{number}@example.net" for number in range(12))
+    mail = compose(command(plain(), cc=people), account())
+    read = email.message_from_bytes(mail.content, policy=email.policy.default)
+    assert [each.addr_spec for each in read["Cc"].addresses] == list(people)
+    assert mail.recipients == ("boss@example.net", *people)
