@@ -16,7 +16,7 @@ from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import Store, attempts, inbox
+from postroom.store import Store, attempts, inbox, suppressions
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
@@ -109,6 +109,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             inbox.forget_before(connection, SERVICE, before)
             attempts.forget_before(connection, before)
             waiting.forget_before(connection, before)
+            suppressions.forget_before(connection, before)
         more = retention.tidy(
             store,
             {account.name: account.retention for account in accounts.all()},

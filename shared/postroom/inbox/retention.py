@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select,
 from postroom.account_retention import Retention
 from postroom.inbox.entry import own_message_id
 from postroom.inbox.person import erase_empty, erase_messages
-from postroom.store import evidence
+from postroom.store import bulks, evidence
 from postroom.store.engine import Store
 from postroom.store.schema import (
     approvals,
@@ -53,11 +53,11 @@ def tidy(store: Store, by_account: Mapping[str, Retention], evidence_s: float | 
 
 
 def referenced(store: Store, references: Collection[str]) -> set[str]:
-    """Those of the references into the spool that a message or a copy that is to be filed has."""
+    """Those of the references into the spool that a message, a copy to be filed or a bulk has."""
     wanted = sorted(references)
     raw, copy = message_sources.c.dataref, sent_copies.c
-    found: set[str] = set()
     with store.read() as connection:
+        found = bulks.files(connection) & set(wanted)
         for start in range(0, len(wanted), STEP):
             part = wanted[start : start + STEP]
             found.update(connection.execute(select(raw).where(raw.in_(part)).distinct()).scalars())
@@ -75,6 +75,7 @@ def _step(connection: Connection, account: str, retention: Retention, now: datet
         _erase_conversations(connection, account, before(retention.conversations_s)),
         _erase_outcomes(connection, account, before(retention.logs_s)),
         _erase_sends(connection, account, before(retention.logs_s)),
+        bulks.forget(connection, account, before(retention.logs_s), STEP),
         _erase_headers(connection, account, before(retention.raw_s)),
         _erase_records(connection, account, before(retention.logs_s)),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, update
 
 from postroom.bulk import Row as ListRow
 from postroom.bulk import send_id_of
@@ -240,3 +240,29 @@ def _set(connection: Connection, rows: list[dict[str, Any]]) -> None:
         .values(state=bindparam("to")),
         rows,
     )
+
+
+def forget(connection: Connection, account: str, before: datetime, limit: int) -> int:
+    """Forget an account's bulks that ended before a time, so many rows at a time; how many went."""
+    ended = (
+        select(bulks.c.id)
+        .where(bulks.c.account == account, bulks.c.state.in_(("done", "cancelled")))
+        .where(bulks.c.updated_at < before)
+    )
+    each = bulk_recipients.c
+    rows = connection.execute(
+        select(each.bulk_id, each.position).where(each.bulk_id.in_(ended)).limit(limit)
+    ).all()
+    if rows:
+        gone = (each.bulk_id == bindparam("of")) & (each.position == bindparam("at"))
+        keys = [{"of": row.bulk_id, "at": row.position} for row in rows]
+        connection.execute(delete(bulk_recipients).where(gone), keys)
+        return len(rows)
+    return connection.execute(delete(bulks).where(bulks.c.id.in_(ended))).rowcount
+
+
+def files(connection: Connection) -> set[str]:
+    """References into the spool that mails of bulks still need."""
+    going = select(bulks.c.about).where(bulks.c.state.not_in(("done", "cancelled")))
+    found = connection.execute(going).scalars()
+    return {each["dataref"] for about in found for each in about.get("attachments", ())}

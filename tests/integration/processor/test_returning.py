@@ -16,7 +16,9 @@ from postroom.store.schema import approvers, mails, sends
 from postroom.store.schema import suppressions as suppressed
 from postroom_processor.results import Results
 from postroom_sender import ledger
+from postroom_sender.compose import compose
 from postroom_sender.ledger import NewSend, Settled
+from postroom_sender.material import Material
 from tests.integration.processor.test_policies import bench as bench
 from tests.integration.processor.test_receiving import KEYS, NOW, Bench, delivery
 from tests.unit.processor.test_returned import complaint, report
@@ -172,3 +174,18 @@ def test_what_is_suppressed_is_compared_without_case_and_for_the_account_or_all(
         assert set(found) == {asked[0], asked[2]}
         assert suppressions.remove(connection, "anna@corp.example", account="mute") == 1
         assert suppressions.remove(connection, "anna@corp.example", account="mute") == 0
+
+
+def test_a_bounce_to_the_envelope_sender_of_our_mail_is_enough(bench: Bench) -> None:
+    bench.request()
+    (order,) = bench.sends()
+    has_sent(bench, order.id, to=order.recipient)
+    account = bench.received_mail()._accounts.get("release")
+    assert account is not None
+    mail = compose(order, account, Material(bounce_tag=tag_of(order.id)))
+    assert mail.sender == f"release+{tag_of(order.id)}@corp.example"
+    assert f"\r\nX-Postroom-Tag: {tag_of(order.id)}\r\n".encode() in mail.content
+    # Some servers repeat nothing of the mail.
+    bounce = report(*HARD, to=mail.sender.upper()).replace("X-Postroom-Tag", "X-Other")
+    bench.received_mail()([came(bench, bounce)])
+    assert [row.state for row in bench.rows(sends)] == ["bounced"]
