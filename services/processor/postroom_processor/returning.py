@@ -161,7 +161,7 @@ def _bounced(
 def _mark(connection: Connection, case: Case, reason: Reason, now: datetime) -> bool:
     """Mark the mail as come back; False if it was before. Ends a doubt about it: it was sent."""
     send_id, words = case.send.send_id, _words(case)
-    doubts.end(connection, send_id, "bounced", "bounce", words, now)
+    doubts.end(connection, send_id, "sent", "bounce", words, now)
     values = {"state": "bounced", "code": case.returned.code, "detail": words, "updated_at": now}
     table = send_recipients.c
     of_several = (table.send_id == send_id) & (table.recipient == case.recipient)
