@@ -24,6 +24,7 @@ from postroom.store.schema import (
     conversation_keys,
     conversation_messages,
     conversations,
+    doubts,
     mails,
     message_sources,
     records,
@@ -164,10 +165,15 @@ def erase_rest(view: View, person: Person, accounts: Sequence[str], now: datetim
 
 
 def _erase_records(view: View, person: Person, contact_ids: Sequence[str]) -> None:
-    """Erase the records of mail to them, with what was logged by hand; `sends` has its own policy."""
+    """Erase the records of mail to them, with what was logged by hand; `sends` has its own policy.
+
+    But of mail in doubt: somebody has to find it to say what became of it.
+    """
     table = records.c
+    in_doubt = select(doubts.c.send_id).where(doubts.c.send_id == table.send_id)
     theirs = (
         _within(table.account, person)
+        & ~in_doubt.exists()
         & or_(func.lower(table.recipient).in_(person.addresses), table.contact_id.in_(contact_ids))
         & view.visible(records)
     )

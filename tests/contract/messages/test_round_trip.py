@@ -156,7 +156,7 @@ def test_wrong_attributes_are_refused_by_name(changed: dict[str, object], senten
         (b"\xff\xfe", "mailbox.find: the message: Invalid JSON"),
         (b"[]", "mailbox.find: the message: Input should be an object"),
         (b"[" * 100_000, "mailbox.find: the message: Invalid JSON"),
-        (b"{}", "mailbox.find: account: Field required; folder: Field required; message_id: Field required"),
+        (b"{}", "mailbox.find: account: Field required; message_id: Field required"),
         (b'{"account":"ops","folder":"x","message_id":"y","z":1}', "mailbox.find: z: Extra inputs are not"),
         (b'{"account":"ops","folder":"a\\nb","message_id":"y"}', "mailbox.find: folder: must be one line"),
         (b'{"account":"Ops","folder":"x","message_id":"y"}', "mailbox.find: account: String should match"),
@@ -210,7 +210,7 @@ def test_a_wrong_field_of_a_mail_is_refused_by_name(changed: dict[str, object], 
 
 def test_a_refusal_is_short_however_much_is_wrong() -> None:
     body = json.dumps({"surprise" * 1000 + str(number): "x" * 1000 for number in range(1000)}).encode()
-    with pytest.raises(Undecodable, match=r"and 998 more faults") as refusal:
+    with pytest.raises(Undecodable, match=r"and 997 more faults") as refusal:
         decode(replace(encode(FIND), body=body))
     assert len(str(refusal.value)) < 2500
     with pytest.raises(Undecodable) as refusal:
