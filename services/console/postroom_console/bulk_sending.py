@@ -50,10 +50,15 @@ def send_bulk(
             word = "ordered"
         else:
             word = f"was ordered before ({state}): nobody gets a second mail"
-        _say(checked, word, as_json=as_json)
         wait = sys.stderr.isatty() if given["wait"] is None else given["wait"]
-        if wait:
-            _watch(store, checked, progress, given["timeout_s"], as_json=as_json)
+        try:
+            _say(checked, word, as_json=as_json)
+            if wait:
+                _watch(store, checked, progress, given["timeout_s"], as_json=as_json)
+        except KeyboardInterrupt:
+            progress.stop()
+            where = f"see `postroom bulk show {checked.order.id}`, and pause or cancel to stop it"
+            click.echo(f"sending goes on; {where}", err=True)
 
 
 def _content(list_file: str) -> bytes:
@@ -126,23 +131,16 @@ def _say(checked: Checked, word: str, *, as_json: bool) -> None:
 def _watch(
     store: Store, checked: Checked, progress: Progress, timeout_s: float | None, *, as_json: bool
 ) -> None:
-    """Show how it goes until it is over; Ctrl-C ends the showing and not the sending."""
+    """Show how it goes until it is over."""
     bulk_id = checked.order.id
     task = progress.add_task("sending", total=checked.order.total, told="")
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    try:
+    state, counts = _look(store, bulk_id, progress, task)
+    while state not in _OVER:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise TimeoutError(f"{bulk_id} is {state} after {timeout_s:g} s; it goes on")
+        time.sleep(LOOK_AGAIN_S)
         state, counts = _look(store, bulk_id, progress, task)
-        while state not in _OVER:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{bulk_id} is {state} after {timeout_s:g} s; it goes on")
-            time.sleep(LOOK_AGAIN_S)
-            state, counts = _look(store, bulk_id, progress, task)
-    except KeyboardInterrupt:
-        progress.stop()
-        click.echo(
-            f"sending goes on; see `postroom bulk show {bulk_id}`, and pause or cancel to stop it", err=True
-        )
-        return
     progress.stop()
     click.echo(json.dumps({"id": bulk_id, "state": state, **counts}) if as_json else told(counts))
     whole = counts["sent"] + counts["suppressed"] == checked.order.total

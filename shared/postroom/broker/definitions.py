@@ -85,7 +85,9 @@ RIGHTS: Mapping[str, Rights] = {
         r"postroom\.(events|commands|retry|dead)|amq\.default",
         r"postroom\.processor\.(replies|inbox|commands|results)",
     ),
-    "sender": _service("sender", r"postroom\.(events|retry|dead)", r"postroom\.sender\.(transactional|bulk)"),
+    "sender": _service(
+        "sender", r"postroom\.(events|commands|retry|dead)", r"postroom\.sender\.(transactional|bulk)"
+    ),
     # The only service that declares queues: those that follow from the accounts file.
     "notifier": _notifier(),
     # A program that asks for approvals: it binds queues of its own to the events.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -156,3 +159,22 @@ def test_a_program_writes_to_many_and_is_told_what_is_wrong(room: Sendroom) -> N
         mails = server.wait_for(2)
     assert sorted(mail.recipients[0] for mail in mails) == ["anna@example.net", "bert@example.net"]
     assert b"List-Unsubscribe: <mailto:releases@example.com?subject=unsubscribe%20pu" in mails[0].content
+
+
+def test_ctrl_c_ends_the_showing_and_not_the_sending(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    order = ["send", "--account", "releases", "--bulk", a_list(room, 3), "--id", "news-1", "--wait"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from postroom_console.app import main; main()", *order],
+        env={"POSTROOM_DATA_DIR": str(room.folder), "POSTROOM_SHARDS": str(SHARDS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "news-1: ordered; 3 recipients\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, state(room, "news-1")) == (0, "sending")
+    assert "sending goes on; see `postroom bulk show news-1`" in said

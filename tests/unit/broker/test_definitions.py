@@ -47,6 +47,7 @@ def test_an_unknown_service_is_refused() -> None:
         ("sender", "write", EVENTS, True),
         ("sender", "write", RETRY, True),
         ("sender", "write", DEAD, True),
+        ("sender", "write", COMMANDS, True),
         ("sender", "write", "amq.default", False),
         ("processor", "write", "amq.default", True),
         ("client", "configure", "postroom.client.a", True),
