@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from postroom.store import Store
+from postroom.store.migrate import migrate
 from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Account, Dovecot
 from tests.servers.missing import NotFound
@@ -174,6 +176,22 @@ def postgresql(stock: Stock) -> Postgresql:
 def postgresql_database(postgresql: Postgresql) -> Iterator[str]:
     """The URL (`postgresql+psycopg://…`) of an empty database of this test's own."""
     with postgresql.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: Postgresql) -> Iterator[str]:
+    """The name of a database with all tables, to make others from."""
+    with postgresql.database() as url:
+        with closing(Store(url)) as store:
+            migrate(store)
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture
+def postgresql_store(postgresql: Postgresql, postgresql_template: str) -> Iterator[str]:
+    """The URL of a database of this test's own with all tables and nothing in them."""
+    with postgresql.database(postgresql_template) as url:
         yield url
 
 

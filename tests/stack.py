@@ -17,9 +17,9 @@ from typing import Any, Self
 from postroom import topology
 from postroom.broker import declare
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.accounts import keep_accounts
 from tests.servers.process import Command, Process, free_port
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 SERVICES = ("processor", "sender", "fetcher")

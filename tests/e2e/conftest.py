@@ -17,5 +17,5 @@ def open_stack(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStack:
     if request.param == "embedded":
         return lambda accounts: Stack.embedded(tmp_path, accounts)
     vhost: Vhost = request.getfixturevalue("rabbitmq_vhost")
-    database: str = request.getfixturevalue("postgresql_database")
+    database: str = request.getfixturevalue("postgresql_store")
     return lambda accounts: Stack(tmp_path, vhost.url, database, accounts)

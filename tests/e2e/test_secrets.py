@@ -176,7 +176,7 @@ def wrong_files(planted: Planted) -> Iterator[str]:
 def test_no_secret_is_in_logs_events_queues_tables_errors_processes_or_metrics(
     tmp_path: Path,
     rabbitmq_vhost: Vhost,
-    postgresql_database: str,
+    postgresql_store: str,
     oauth_server: OAuthServer,
     oauth_dovecot: Dovecot,
 ) -> None:
@@ -237,7 +237,7 @@ def test_no_secret_is_in_logs_events_queues_tables_errors_processes_or_metrics(
         stack = Stack(
             tmp_path / "stack",
             rabbitmq_vhost.url,
-            postgresql_database,
+            postgresql_store,
             [],
             environment={"POSTROOM_SECRET_KEYS": key, "BERT_PASSWORD": by_env},
         )

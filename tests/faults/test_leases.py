@@ -22,11 +22,11 @@ from sqlalchemy import select
 from postroom import topology
 from postroom.broker import declare
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom.store.schema import shard_leases
 from postroom_fetcher.lease import SETTLE_S, Fenced, Lease, check
 from postroom_fetcher.roll import store_now
 from tests.servers.process import Command, Process, free_port
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("postgresql")
@@ -114,17 +114,17 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(postgresql_database: str, tmp_path: Path) -> Iterator[Fleet]:
+def fleet(postgresql_store: str, tmp_path: Path) -> Iterator[Fleet]:
     broker_url = f"embedded:///{tmp_path}/broker.sqlite3"
     environment = {
         "POSTROOM_DATA_DIR": str(tmp_path),
         "POSTROOM_BROKER_URL": broker_url,
-        "POSTROOM_STORE_URL": postgresql_database,
+        "POSTROOM_STORE_URL": postgresql_store,
         "POSTROOM_SHARDS": str(SHARDS),
         "POSTROOM_HTTP_HOST": "127.0.0.1",
     }
     declare.apply(broker_url, topology.topology(SHARDS))
-    with closing(Store(postgresql_database)) as store:
+    with closing(Store(postgresql_store)) as store:
         migrate(store)
         fleet = Fleet(tmp_path, store, environment)
         try:

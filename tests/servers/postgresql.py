@@ -40,10 +40,13 @@ class Postgresql:
     url: str
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a fresh, empty database, dropped at the end whoever is still connected."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a fresh database, dropped at the end whoever is still connected.
+
+        It is empty, or what `template` is, a database (by name) to which nobody is connected.
+        """
         name = f"test_{uuid4().hex[:12]}"
-        self.execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             parts = urlsplit(self.url)
             yield urlunsplit((parts.scheme, parts.netloc, f"/{name}", parts.query, ""))

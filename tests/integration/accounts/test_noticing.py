@@ -18,10 +18,10 @@ from postroom.clock import utc_now
 from postroom.envelope import envelop
 from postroom.messages import AccountsChanged
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.accounts import keep_accounts
 from tests.loops import running
 from tests.servers.process import free_port
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 WITHIN_S = 2.0

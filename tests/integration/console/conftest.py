@@ -12,9 +12,9 @@ from postroom import topology
 from postroom.broker import declare
 from postroom.client import Client
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.servers.rabbitmq import RabbitMq
 from tests.stack import SHARDS, Stack
+from tests.tables import migrate
 
 NOWHERE = {"host": "127.0.0.1", "port": 9, "security": "none"}
 ACCOUNT = {

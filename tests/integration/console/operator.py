@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 
 from postroom import topology
 from postroom.broker import declare
-from postroom.store.migrate import migrate
 from postroom_console.app import main
 from tests.servers.aiosmtpd import Behaviour, SmtpServer
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
 from tests.stack import SHARDS, Stack
+from tests.tables import migrate
 
 PASSWORD = "a right password"
 REFUSED, BUSY = "nobody@example.net", "busy@example.net"

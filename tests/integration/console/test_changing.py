@@ -33,7 +33,7 @@ def file(letter: str) -> AccountsFile:
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     url = {}
     if request.param == "postgresql":
-        url["store_url"] = request.getfixturevalue("postgresql_database")
+        url["store_url"] = request.getfixturevalue("postgresql_store")
     found = read_settings(data_dir=tmp_path, **url)
     migrate_settings(found)
     yield found

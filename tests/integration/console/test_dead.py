@@ -128,7 +128,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     urls = f"sqlite:///{tmp_path}/store.sqlite3", f"embedded://{tmp_path}/broker.sqlite3"
     if request.param == "rabbitmq":
         vhost: Vhost = request.getfixturevalue("rabbitmq_vhost")
-        urls = request.getfixturevalue("postgresql_database"), vhost.url
+        urls = request.getfixturevalue("postgresql_store"), vhost.url
     with made(*urls, tmp_path) as bench:
         bench.now = utc_now()
         yield Shell(bench, urls[0])

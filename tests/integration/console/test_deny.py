@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert
 
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom.store.schema import approvals, approvers
 from postroom_console.app import main
 from tests.accounts import keep_accounts
+from tests.tables import migrate
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ACCOUNTS = """

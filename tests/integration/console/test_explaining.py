@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.accounts import keep_accounts
+from tests.tables import migrate
 
 ACCOUNTS = """\
 accounts:

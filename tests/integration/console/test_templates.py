@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from postroom.messages import Attachment
 from postroom.spool import Spool
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom_console.app import main
 from tests.accounts import keep_accounts
+from tests.tables import migrate
 
 ACCOUNTS = """
 accounts:

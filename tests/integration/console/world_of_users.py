@@ -23,12 +23,12 @@ from postroom.record import Record, send_record_id
 from postroom.store import Store, audit, bulks, deny, doubts, records, suppressions, tokens
 from postroom.store import accounts as stored
 from postroom.store.bulks import Order
-from postroom.store.migrate import migrate
 from postroom.store.schema import api_tokens, mails, message_sources, metadata, sends
 from postroom.store.schema import bulks as bulk_rows
 from postroom.store.view import View
 from postroom_console.app import main
 from tests.accounts import keep_accounts
+from tests.tables import migrate
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECRET = "giraffe"

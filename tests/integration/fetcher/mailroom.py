@@ -25,7 +25,6 @@ from postroom.secret import Secrets
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
 from postroom.store.attempts import StoredAttempts
-from postroom.store.migrate import migrate
 from postroom.store.schema import account_status
 from postroom.trust import TRUST
 from postroom_fetcher.app import build
@@ -36,6 +35,7 @@ from tests.accounts import keep_accounts
 from tests.loops import running
 from tests.servers.dovecot import Account as User
 from tests.servers.dovecot import Dovecot
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 SHARDS = 2

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, event, select, update
 from postroom import metrics
 from postroom.errors import Transient
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom.store.schema import fetchers, shard_leases
 from postroom_fetcher.lease import RENEW_S, SETTLE_S, STEP_S, Fenced, Lease, Leases, check
 from postroom_fetcher.roll import OVERDUE_S, TTL_S, store_now
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 SHARDS = 5
@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with ExitStack() as stack:
         url = f"sqlite:///{tmp_path}/store.sqlite3"
         if request.param == "postgresql":
-            url = request.getfixturevalue("postgresql_database")
+            url = request.getfixturevalue("postgresql_store")
         store = Store(url)
         stack.callback(store.close)
         migrate(store)
@@ -290,9 +290,9 @@ def at_once(*each: Leases) -> None:
 
 @pytest.mark.needs("postgresql")
 def test_a_transaction_frozen_in_the_middle_does_not_keep_its_shard_from_moving(
-    postgresql_database: str, time: Time
+    postgresql_store: str, time: Time
 ) -> None:
-    store = Store(postgresql_database)
+    store = Store(postgresql_store)
     migrate(store)
     first, second = leases(store, time, "first"), leases(store, time, "second")
     first.step()

@@ -42,11 +42,11 @@ def test_rabbitmq_and_postgresql_serve_as_well(
     dovecot: Dovecot,
     dovecot_account: Account,
     rabbitmq_vhost: Vhost,
-    postgresql_database: str,
+    postgresql_store: str,
 ) -> None:
     sent = [mail(number) for number in range(250)]
     dovecot.append(dovecot_account.user, "INBOX", sent)
-    urls = {"broker_url": rabbitmq_vhost.url, "store_url": postgresql_database}
+    urls = {"broker_url": rabbitmq_vhost.url, "store_url": postgresql_store}
     with open_mailroom(tmp_path, **urls) as mailroom:
         mailroom.write_accounts(entry("team", dovecot, dovecot_account))
         with mailroom.fetcher():

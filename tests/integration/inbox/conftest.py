@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.accounts import keep_accounts
 from tests.integration.inbox.desk import ACCOUNTS, Desk
+from tests.tables import migrate
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_database")
+        url = request.getfixturevalue("postgresql_store")
     store = Store(url)
     migrate(store)
     keep_accounts(store, ACCOUNTS)

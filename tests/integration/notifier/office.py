@@ -25,7 +25,6 @@ from postroom.event_queues import Family
 from postroom.messages import AccountsChanged, Event, MailAccepted
 from postroom.settings import Settings
 from postroom.store import Store, event_queues
-from postroom.store.migrate import migrate
 from postroom.topology import Topology
 from postroom_console.app import main
 from postroom_notifier.app import build
@@ -34,6 +33,7 @@ from postroom_notifier.posting import Posting
 from postroom_notifier.queues import EventQueues
 from tests.accounts import keep_accounts
 from tests.loops import running
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 SHARDS = 1

@@ -11,9 +11,9 @@ import pytest
 from postroom.clock import utc_now
 from postroom.secret_box import new_key
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.integration.oauth.office import Office
 from tests.servers.oauth import OAuthServer
+from tests.tables import migrate
 
 
 class Clock:
@@ -36,10 +36,10 @@ def clock() -> Clock:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
 def any_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database of either kind."""
+    """The URL of a store of either kind, with nothing in it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/store.sqlite3"
-    url: str = request.getfixturevalue("postgresql_database")
+    url: str = request.getfixturevalue("postgresql_store")
     return url
 
 

@@ -20,10 +20,10 @@ from postroom.broker import declare
 from postroom.broker.verdict import Delivery
 from postroom.messages import ApprovalCancel, ApprovalDelegate, ApprovalMail, Escalation
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom.store.schema import approval_votes, approvals, approvers, mails
 from tests.accounts import keep_accounts
 from tests.integration.processor.test_receiving import ACCOUNTS, NOW, Bench
+from tests.tables import migrate
 
 ANNA, BERT, CARL, DORA, BOSS = (f"{name}@corp.example" for name in ("anna", "bert", "carl", "dora", "boss"))
 EVE = "eve@corp.example"

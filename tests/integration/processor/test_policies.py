@@ -23,7 +23,6 @@ from postroom.deny_lists import DenyLists
 from postroom.spool import Spool
 from postroom.store import Store, deny
 from postroom.store.attempts import StoredAttempts
-from postroom.store.migrate import migrate
 from postroom.store.schema import approvals, deferred_mails, mails, windows
 from postroom_processor.limits import REPLIES_PER_APPROVER
 from postroom_processor.receiving import ReceivedMail
@@ -31,6 +30,7 @@ from tests.accounts import keep_accounts
 from tests.integration.processor.test_receiving import ACCOUNTS, NOW, Bench, delivery, outcomes
 from tests.loops import running
 from tests.servers.rabbitmq import Vhost
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 PER_SENDER = ACCOUNTS.replace("count: 3,", "count: 3, per_sender_count: 1,")
@@ -40,7 +40,7 @@ PER_SENDER = ACCOUNTS.replace("count: 3,", "count: 3, per_sender_count: 1,")
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_database")
+        url = request.getfixturevalue("postgresql_store")
     broker_url = f"embedded:///{tmp_path}/broker.sqlite3"
     with made(url, broker_url, tmp_path) as there:
         yield there
@@ -77,7 +77,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         urls = f"sqlite:///{tmp_path}/store.sqlite3", f"embedded:///{tmp_path}/broker.sqlite3"
     else:
         vhost: Vhost = request.getfixturevalue("rabbitmq_vhost")
-        urls = request.getfixturevalue("postgresql_database"), vhost.url
+        urls = request.getfixturevalue("postgresql_store"), vhost.url
     with made(*urls, tmp_path) as there:
         there.now = utc_now()
         yield there

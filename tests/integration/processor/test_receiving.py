@@ -35,7 +35,6 @@ from postroom.own_mail import content_sha256
 from postroom.reply_token import TokenKey, TokenKeys
 from postroom.spool import Spool
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom.store.outbox import OutboxRelay
 from postroom.store.schema import approvals, mails, outbox, sends, windows
 from postroom_processor.commanding import Commands
@@ -49,6 +48,7 @@ from postroom_processor.signatures import Signatures
 from postroom_processor.vouching import Check
 from tests.accounts import keep_accounts
 from tests.servers.process import free_port
+from tests.tables import migrate
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEYS = TokenKeys((TokenKey(1, b"k" * 32),))
@@ -203,7 +203,7 @@ def delivery(envelope: Envelope[Any], attempt: int = 1) -> Delivery:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     url = f"sqlite:///{tmp_path}/store.sqlite3"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_database")
+        url = request.getfixturevalue("postgresql_store")
     store = Store(url)
     migrate(store)
     keep_accounts(store, ACCOUNTS)

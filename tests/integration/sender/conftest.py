@@ -12,9 +12,9 @@ import pytest
 from postroom.accounts_watch import AccountsLoop
 from postroom.service import Parts
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from tests.integration.sender.sendroom import Post, Sendroom, entry, open_sendroom
 from tests.servers.certificates import Authority
+from tests.tables import migrate
 
 NUMBERS = itertools.count(1)
 
@@ -23,7 +23,7 @@ NUMBERS = itertools.count(1)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store of this test's own."""
     is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/store" if is_sqlite else request.getfixturevalue("postgresql_database")
+    url = f"sqlite:///{tmp_path}/store" if is_sqlite else request.getfixturevalue("postgresql_store")
     store = Store(url)
     migrate(store)
     yield store

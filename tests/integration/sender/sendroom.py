@@ -29,12 +29,12 @@ from postroom.settings import Settings, read_settings
 from postroom.store import Store
 from postroom.store.accounts import bump, put_section, read
 from postroom.store.attempts import StoredAttempts
-from postroom.store.migrate import migrate
 from postroom.store.schema import account_status, sends
 from postroom_sender.app import build
 from postroom_sender.opening import Timeouts
 from postroom_sender.patience import Patience
 from tests.loops import running
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 SHARDS = 2

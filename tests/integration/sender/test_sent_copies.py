@@ -25,12 +25,12 @@ from postroom.messages import MailSend
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
 from postroom.store.accounts import read
-from postroom.store.migrate import migrate
 from postroom.store.schema import conversation_messages, mails, sent_copies
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import SHARDS, plain
 from tests.loops import running
 from tests.servers.dovecot import Account, Dovecot
+from tests.tables import migrate
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs("dovecot")

@@ -16,13 +16,13 @@ from postroom.messages import MailSent
 from postroom.secret import Secrets
 from postroom.secret_box import SecretBox, new_key
 from postroom.store import Store
-from postroom.store.migrate import migrate
 from postroom_sender.opening import Refused, Timeouts
 from postroom_sender.patience import Patience
 from postroom_sender.session import open_session
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import Sendroom, approval, entry
 from tests.servers.aiosmtpd import Behaviour, SmtpServer
+from tests.tables import migrate
 
 LOGIN = ("releases", "a right pässword")
 USER = "releases@example.com"

@@ -8,28 +8,22 @@ from pathlib import Path
 import pytest
 
 from postroom.store import Store
-from postroom.store.migrate import migrate
+from tests.tables import migrate
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database."""
+    """The URL of an empty file, or of a database of PostgreSQL with all tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/store.sqlite3"
-    url: str = request.getfixturevalue("postgresql_database")
+    url: str = request.getfixturevalue("postgresql_store")
     return url
 
 
 @pytest.fixture
-def empty_store(store_url: str) -> Iterator[Store]:
-    """A store without tables."""
+def store(store_url: str) -> Iterator[Store]:
+    """A store with all tables."""
     store = Store(store_url)
+    migrate(store)
     yield store
     store.close()
-
-
-@pytest.fixture
-def store(empty_store: Store) -> Store:
-    """A store with all tables."""
-    migrate(empty_store)
-    return empty_store

@@ -16,8 +16,8 @@ from postroom.doubt import NewDoubt
 from postroom.sent_copies import NewCopy
 from postroom.store import Store, copies, doubts
 from postroom.store.doubts import EndedBy, To
-from postroom.store.migrate import migrate
 from postroom.store.schema import send_recipients, sends, sent_copies
+from tests.tables import migrate
 
 NOW = utc_now()
 WAYS: tuple[tuple[To, EndedBy], ...] = (
@@ -32,7 +32,7 @@ WAYS: tuple[tuple[To, EndedBy], ...] = (
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/store" if is_sqlite else request.getfixturevalue("postgresql_database")
+    url = f"sqlite:///{tmp_path}/store" if is_sqlite else request.getfixturevalue("postgresql_store")
     store = Store(url)
     migrate(store)
     yield store

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +15,30 @@ from postroom.store import Store
 from postroom.store.migrate import check_schema, migrate
 from postroom.store.schema import metadata
 from tests.integration.store.processes import finish, start
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/data/store.sqlite3"
+    url: str = request.getfixturevalue("postgresql_database")
+    return url
+
+
+@pytest.fixture
+def empty_store(store_url: str) -> Iterator[Store]:
+    """A store without tables."""
+    store = Store(store_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(empty_store: Store) -> Store:
+    """A store on which the migrations have run, one by one."""
+    migrate(empty_store)
+    return empty_store
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(store: Store) -> None:
