@@ -98,6 +98,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         recorder=recorder,
         shards=settings.shards,
         clock=utc_now,
+        deny=deny,
     )
     deadlines = Deadlines(store, relay("deadlines"), recorder, keys, settings.shards, utc_now)
 
