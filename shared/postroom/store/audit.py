@@ -32,7 +32,7 @@ def record(
         account: Whose mail it was about; None: the whole system. It decides who may read the row.
         target: What it was done to, such as an id.
         detail: More about it; no text of mails.
-        undo: How to undo it, in the words of whoever recorded it; None: that cannot be done.
+        undo: How `postroom.undoing` undoes it, by its `kind`; None: that cannot be done.
         now: When; default: now.
     """
     row: dict[str, Any] = {
@@ -92,6 +92,14 @@ def found(view: View, row_id: str) -> dict[str, Any] | None:
     query = _visible(view).where(audit.c.id == row_id)
     row = view.connection.execute(query).mappings().first()
     return dict(row) if row else None
+
+
+def newest_open(view: View) -> str | None:
+    """The actor's newest deed that can be undone and was not, or None."""
+    mine = (audit.c.actor == view.actor.name) & audit.c.undo.is_not(None) & audit.c.undone_at.is_(None)
+    query = view.select(audit.c.id, also_system="audit").where(mine).order_by(audit.c.seq.desc())
+    newest: str | None = view.connection.execute(query.limit(1)).scalar()
+    return newest
 
 
 def mark_undone(view: View, row_id: str, now: datetime) -> bool:
