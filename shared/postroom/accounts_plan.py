@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 from postroom.access import strangers
 from postroom.account import Account
 from postroom.accounts_file import AccountsFile
+from postroom.addresses import fold_case
 from postroom.errors import Misconfigured
 from postroom.sections import SECTIONS, SectionName, settings
 from postroom.store import accounts as stored
 from postroom.store import tokens
 from postroom.store.accounts import Configuration, document
-from postroom.user import User
+from postroom.user import User, called
 
 Kind = Literal["added", "changed", "removed", "left"]
 
@@ -69,7 +70,8 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
         prune: Whether accounts that the file does not have are removed.
 
     Raises:
-        Misconfigured: the file has no users, and an owner or reader is none of those that there are.
+        Misconfigured: the file has no users, and an owner or reader is none of those that there are; or a new
+            account would show them the mail of a former one that was not theirs.
     """
     if wanted.users is None and not prune:
         check_people(wanted.accounts, current.users)
@@ -79,6 +81,11 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
         if (change := _of_section(name, current, getattr(wanted, name), prune=prune)) is not None
     ]
     known = {*current.accounts, *current.broken}
+    check_heirs(
+        (each for each in wanted.accounts if each.name not in known),
+        current.former,
+        current.users if wanted.users is None else wanted.users,
+    )
     for account in wanted.accounts:
         before = current.accounts.get(account.name)
         if before != account:
@@ -103,6 +110,31 @@ def check_people(accounts: Iterable[Account], users: Sequence[User]) -> None:
         raise Misconfigured("users", "\n".join(faults))
 
 
+def check_heirs(
+    accounts: Iterable[Account], former: Mapping[str, Sequence[str]], users: Sequence[User]
+) -> None:
+    """Raises Misconfigured if a new account would show kept mail to people whom it was not for."""
+
+    def person(name: str) -> str:
+        user = called(users, name)
+        return user.name if user else fold_case(name)
+
+    faults = []
+    for account in accounts:
+        named = [each for each in (account.owner, *account.readers) if each]
+        before = former.get(account.name)
+        others = [] if before is None else [each for each in named if person(each) not in map(person, before)]
+        if before is not None and others:
+            whose = f"was for {', '.join(before)}" if before else "was for nobody but the operator"
+            faults.append(
+                f"{account.name}: mail of a former account of this name is kept, which {whose} and would be "
+                f"shown to {', '.join(others)}: choose another name, or let them have it with `postroom "
+                f"accounts release {account.name}`"
+            )
+    if faults:
+        raise Misconfigured("accounts", "\n".join(faults))
+
+
 def apply(connection: Connection, planned: Plan, now: datetime) -> int | None:
     """Make the changes in this transaction; returns the new revision, or None if there was nothing to do."""
     if planned.is_empty:
@@ -114,7 +146,7 @@ def apply(connection: Connection, planned: Plan, now: datetime) -> int | None:
     stored.order(connection, [account.name for account in planned.file.accounts])
     for name, kind in kinds.items():
         if kind == "removed":
-            stored.remove(connection, name)
+            stored.remove(connection, name, now)
     for section in SECTIONS:
         if any(each.is_section and each.name == section and each.kind != "left" for each in planned.changes):
             stored.put_section(connection, section, getattr(planned.file, section), now)

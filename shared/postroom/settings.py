@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     evidence_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="How long the evidence of ended requests is kept; default: for ever."
     )
+    audit_days: Annotated[int, Field(ge=30)] | None = Field(
+        None, description="How long the audit of what people did is kept; default: for ever."
+    )
     api_token: SecretStr | None = Field(
         None,
         description="The API token of the user who acts on the command line; needed once the accounts file "

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from postroom.account import Account
-from postroom.accounts_plan import check_people
+from postroom.accounts_plan import check_heirs, check_people
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.secret_box import SecretBox
@@ -92,6 +92,7 @@ def _check_new(configuration: Configuration, account: Account) -> None:
     if name in configuration.accounts or name in configuration.broken:
         raise Misconfigured("name", f"there is an account {name} already: change it with `postroom apply`")
     check_people([account], configuration.users)
+    check_heirs([account], configuration.former, configuration.users)
 
 
 @contextmanager

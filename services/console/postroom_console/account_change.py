@@ -1,4 +1,4 @@
-"""`postroom accounts enable|disable|delete|export`."""
+"""`postroom accounts enable|disable|delete|release|export`."""
 
 import sys
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from typing import Any
 import click
 import yaml
 
+from postroom.access import the_operator
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.sections import SECTIONS, written
 from postroom.settings import Settings, read_settings
 from postroom.store import accounts as stored
+from postroom.store import audit, former_accounts
 from postroom.store.accounts import Configuration, document
 from postroom_console.registry import (
     UnknownAccount,
@@ -41,7 +43,10 @@ def disable(name: str) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(name: str, yes: bool) -> None:
-    """Remove an account with its stored secrets, its sign-in and its status. Its mailbox stays as it is."""
+    """Remove an account with its stored secrets, its sign-in and its status. Its mailbox stays as it is.
+
+    Its conversations are kept as `retention` says by default, for whoever owned and read it.
+    """
     settings = read_settings()
     with opened(settings) as store:
         _check_known(read_configuration(store), name)
@@ -49,9 +54,22 @@ def delete(name: str, yes: bool) -> None:
             _confirm(name)
         with changing(store) as (connection, current):
             _check_known(current, name)
-            stored.remove(connection, name)
+            stored.remove(connection, name, utc_now())
             revision = stored.bump(connection)
     _tell(settings, name, "is removed", revision)
+
+
+@click.command("release")
+@click.argument("name")
+def release(name: str) -> None:
+    """Let the mail that is kept of a removed account be for whoever has the next account of its name."""
+    with opened(read_settings()) as store, changing(store) as (connection, current):
+        if name not in current.former:
+            raise Misconfigured("account", f"no mail is kept of a former account {name!r}")
+        former_accounts.forget(connection, name)
+        people = list(current.former[name])
+        audit.record(connection, the_operator(), "account.release", None, name, {"people": people})
+    click.echo(f"the mail of {name} is for whoever owns and reads the next account of that name")
 
 
 @click.command("export")

@@ -3,7 +3,7 @@
 import click
 
 from postroom_console.account_add import add
-from postroom_console.account_change import delete, disable, enable, export
+from postroom_console.account_change import delete, disable, enable, export, release
 from postroom_console.account_list import list_accounts
 from postroom_console.account_mailbox import fetch_now, folders
 from postroom_console.account_secret import set_secret
@@ -25,6 +25,7 @@ for command in (
     enable,
     disable,
     delete,
+    release,
     export,
     set_secret,
     login,

@@ -1,4 +1,4 @@
-"""`postroom audit list|show`: what people did."""
+"""`postroom audit list|show|undo`: what people did, and undoing it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,15 @@ from typing import Any
 import click
 from rich.table import Table
 
+from postroom import undoing
+from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.store import audit as recorded
+from postroom.store.view import View
 from postroom_console.account_list import local
-from postroom_console.acting import Who, acting, looking
+from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
+from postroom_console.registry import UnknownAccount
 from postroom_console.terminal import make_console, safe
 
 
@@ -24,7 +28,10 @@ class NoSuchDeed(Misconfigured):
 
 @click.group("audit")
 def audit() -> None:
-    """See what people did to the mail of your accounts; admins see what concerns no account too."""
+    """See what people did to the mail of your accounts, and undo it.
+
+    Admins see what concerns no account too.
+    """
 
 
 @audit.command("list")
@@ -46,6 +53,7 @@ def list_deeds(
 ) -> None:
     """List what was done, newest first."""
     with looking(who) as view:
+        _check(view, account, before)
         rows = recorded.listed(view, limit=limit, actor=actor, account=account, action=action, before=before)
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
@@ -53,6 +61,15 @@ def list_deeds(
         make_console().print(_table(rows))
     else:
         click.echo("nothing is recorded")
+
+
+def _check(view: View, account: str | None, before: str | None) -> None:
+    """Raises Misconfigured for an account or a row that is not there, as far as the actor may know."""
+    # Deeds of accounts that are no more stay, for whoever sees all.
+    if account is not None and account not in view.accounts and not view.actor.sees_all:
+        raise UnknownAccount(account, sorted(view.accounts))
+    if before is not None and recorded.found(view, before) is None:
+        raise NoSuchDeed(before)
 
 
 @audit.command("show")
@@ -76,6 +93,26 @@ def show(row_id: str, who: Who, as_json: bool) -> None:
     make_console().print(grid)
 
 
+@audit.command("undo")
+@click.argument("row_id", metavar="[ID]", required=False)
+@acting
+@as_json
+def undo(row_id: str | None, who: Who, as_json: bool) -> None:
+    """Undo a deed; without ID the last of yours that can be undone. Exit code 2 if it cannot be.
+
+    Undone can be: pair, add-contact, block and delete of `inbox`; `contacts add`; `deny add` and `remove`.
+    """
+    with doing(who) as view:
+        wanted = row_id or recorded.newest_open(view)
+        if wanted is None:
+            raise Misconfigured("audit", "nothing that you did can be undone; see `postroom audit list`")
+        row = undoing.undo(view, wanted, utc_now())
+    if as_json:
+        click.echo(json.dumps({"undone": row["id"], "action": row["action"], "target": row["target"]}))
+    else:
+        click.echo(f"undone: {row['action']} of {safe(str(row['target']))}")
+
+
 def _told(row: Mapping[str, Any]) -> dict[str, str]:
     told = {
         "id": row["id"],
@@ -87,7 +124,8 @@ def _told(row: Mapping[str, Any]) -> dict[str, str]:
         "target": row["target"],
     }
     told |= {f"  {name}": _value(value) for name, value in row["detail"].items()}
-    told["undo"] = f"done at {local(row['undone_at'])}" if row["undone_at"] else ""
+    told["undone"] = local(row["undone_at"]) if row["undone_at"] else ""
+    told["undo"] = f"postroom audit undo {row['id']}" if row["undo"] and not row["undone_at"] else ""
     return {field: value for field, value in told.items() if value}
 
 
@@ -98,12 +136,12 @@ def _value(value: Any) -> str:
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     shown = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("ID", "AT", "ACTOR", "VIA", "ACTION", "ACCOUNT", "TARGET"):
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column in ("ID", "AT"))
     for each in rows:
         action = f"{each['action']} (undone)" if each["undone_at"] else each["action"]
         cells = (
             each["id"],
-            local(each["at"]),
+            local(each["at"], "%m-%d %H:%M"),
             each["actor"],
             each["via"],
             action,

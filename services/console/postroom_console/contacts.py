@@ -120,8 +120,8 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
     """Erase a person's messages, raw mails and contacts in your accounts; it cannot be undone.
 
     Of an address in all accounts that you see; of a contact's id in its account. What they were asked and
-    what they decided is kept with its evidence, as the account's retention says; so are deny rules, the
-    audit, and their mails on the mail server.
+    what they decided is kept with its evidence, as the account's retention says; so are deny rules and
+    their mails on the mail server. The audit keeps what was done, without the address.
     """
     with looking(who) as view:
         wanted = persons.the_person(view, person)
@@ -141,7 +141,7 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
     for kind, count in kept.items():
         if count:
             click.echo(f"kept as evidence of decisions: {count} {kind}")
-    click.echo("not touched: deny rules, the audit, mails on the mail server", err=True)
+    click.echo("not touched: deny rules, mails on the mail server", err=True)
 
 
 def _step(who: Who, wanted: persons.Person) -> int:

@@ -1,6 +1,7 @@
 """The demo's account among others: it is of use only while the demo's mail server runs."""
 
 from postroom.account import Account
+from postroom.clock import utc_now
 from postroom.settings import Settings
 from postroom.store import accounts as stored
 from postroom_console.imap_server import PASSWORD_VARIABLE
@@ -25,5 +26,5 @@ def remove_demo(settings: Settings) -> None:
     """Remove what an earlier run without accounts has left."""
     with opened(settings) as store, changing(store) as (connection, current):
         for name in [name for name, account in current.accounts.items() if is_demo(account)]:
-            stored.remove(connection, name)
+            stored.remove(connection, name, utc_now())
             stored.bump(connection)

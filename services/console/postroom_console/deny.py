@@ -25,6 +25,8 @@ from postroom_console.registry import UnknownAccount
 from postroom_console.terminal import make_console
 
 MAX_TOLD = 20
+MAX_UNDONE = 1000
+"""Rules of one deed that can be undone: all of them stand in its row of the audit."""
 MAX_LIST_BYTES = 64 * 1024 * 1024
 
 for_account = click.option(
@@ -83,7 +85,8 @@ def add(
         new = stored.add_all(
             view.connection, wanted, account=only, reason=_one_line(reason), by=view.actor.name, now=now
         )
-        _record(view, "deny.add", only, new, now)
+        undo = {"kind": "deny.add", "patterns": list(new)}
+        _record(view, "deny.add", only, new, undo, now)
         asked = _asked(view, DenyList.of((key, Rule(key)) for key in keys))
     if as_json:
         click.echo(json.dumps({"added": new, "account": only, "approvers": asked}))
@@ -102,10 +105,14 @@ def remove(patterns: tuple[str, ...], account: str | None, who: Who) -> None:
     """Deny them no longer; any spelling of a rule is that rule. Exit code 2 if one of them is not there."""
     with doing(who) as view:
         only = _of(view, account)
+        rules = []
         for pattern in patterns:
-            if not stored.remove(view.connection, pattern, account=only):
+            rule = stored.found(view.connection, pattern, account=only)
+            if rule is None:
                 raise Misconfigured("deny", _not_there(view, pattern, only))
-        _record(view, "deny.remove", only, patterns, utc_now())
+            stored.remove(view.connection, pattern, account=only)
+            rules.append({"pattern": rule.pattern, "reason": rule.reason})
+        _record(view, "deny.remove", only, patterns, {"kind": "deny.remove", "rules": rules}, utc_now())
     click.echo(f"{len(patterns)} removed" if len(patterns) > 1 else "removed")
 
 
@@ -229,14 +236,20 @@ def _content(path: Path) -> bytes:
         return file.read(MAX_LIST_BYTES + 1)
 
 
-def _record(view: View, action: str, account: str | None, patterns: Sequence[str], now: datetime) -> None:
+def _record(
+    view: View,
+    action: str,
+    account: str | None,
+    patterns: Sequence[str],
+    undo: dict[str, Any],
+    now: datetime,
+) -> None:
     if not patterns:
         return
     target = patterns[0] if len(patterns) == 1 else f"{len(patterns)} rules"
-    back = "deny.remove" if action == "deny.add" else "deny.add"
-    undo = {"action": back, "account": account, "pattern": patterns[0]} if len(patterns) == 1 else None
     detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
-    audit.record(view.connection, view.actor, action, account, target, detail, undo, now)
+    way_back = undo if len(patterns) <= MAX_UNDONE else None
+    audit.record(view.connection, view.actor, action, account, target, detail, way_back, now)
 
 
 def _asked(view: View, new: DenyList) -> list[str]:

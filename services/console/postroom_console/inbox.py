@@ -32,6 +32,8 @@ from postroom_console.terminal import make_console, safe
 
 _SERVICE = "processor"  # whose sweeper publishes the orders if this process does not
 _TIME = "%Y-%m-%d %H:%M:%S"
+NARROW = 90
+"""Columns of a terminal below which people and subject do not stand side by side."""
 
 _limit = click.option(
     "--limit", type=click.IntRange(1, MAX_PAGE), default=20, show_default=True, help="Rows of one page."
@@ -180,23 +182,6 @@ def delete(conversation_id: str, message_ids: tuple[str, ...], who: Who, as_json
     _print_deletion(deletion, waiting, as_json)
 
 
-@inbox.command("undo")
-@click.argument("deed_id", metavar="ID", required=False)
-@acting
-@as_json
-def undo(deed_id: str | None, who: Who, as_json: bool) -> None:
-    """Undo a deed of `postroom inbox` or `contacts add`; without ID your last one that can be undone."""
-    with doing(who) as view:
-        wanted = deed_id or deeds.newest_deed(view)
-        if wanted is None:
-            raise reading.NotThere("deed", "of yours that can be undone")
-        row = deeds.undo(view, wanted, utc_now())
-    if as_json:
-        click.echo(json.dumps({"undone": row["id"], "action": row["action"], "target": row["target"]}))
-    else:
-        click.echo(f"undone: {row['action']} of {safe(str(row['target']))}")
-
-
 def publish(settings: Settings, orders: Sequence[Outgoing]) -> str:
     """Publish what is in the outbox; returns why it was not possible: then the processor's sweeper does."""
     fault = missing(settings)
@@ -238,7 +223,7 @@ def _print_deed(deed: Deed, as_json: bool, told: str) -> None:
         return
     click.echo(safe(told))
     if deed.is_new:
-        click.echo(f"undo it with `postroom inbox undo {deed.audit_id}`", err=True)
+        click.echo(f"undo it with `postroom audit undo {deed.audit_id}`", err=True)
 
 
 def _print_deletion(deletion: Deletion, waiting: str, as_json: bool) -> None:
@@ -259,26 +244,49 @@ def _print_deletion(deletion: Deletion, waiting: str, as_json: bool) -> None:
         click.echo(f"{count} not on the server: {why}")
     if waiting:
         click.echo(f"the order waits for the broker: {safe(waiting)}", err=True)
-    click.echo(f"undo it with `postroom inbox undo {deletion.audit_id}`", err=True)
+    click.echo(f"undo it with `postroom audit undo {deletion.audit_id}`", err=True)
 
 
 def _conversations(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("ID", "LAST", "ACCOUNT"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("WITH", overflow="fold")
-    table.add_column("N", justify="right")
-    table.add_column("SUBJECT", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            row["id"],
-            local(row["last_at"], "%m-%d %H:%M"),
-            row["account"],
-            _with(row),
-            str(row["messages"]),
-            Text.assemble(safe(row["subject"]), ("  " + safe(row["preview"] or ""), "dim")),
-        )
+    headings = ("ID", "LAST", "ACCOUNT", "N", "WITH", "SUBJECT")
+    return _page_table(
+        headings,
+        [
+            (
+                row["id"],
+                local(row["last_at"], "%m-%d %H:%M"),
+                row["account"],
+                str(row["messages"]),
+                _with(row),
+                _line(safe(row["subject"]), ("  " + safe(row["preview"] or ""), "dim")),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _page_table(headings: Sequence[str], rows: Sequence[tuple[str | Text, ...]]) -> Table:
+    """A table in which ids are never cut, and people and subjects, as long as strangers like, share the rest.
+
+    On a narrow terminal the subject stands below the people.
+    """
+    is_narrow = make_console().width < NARROW
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
+    for heading in headings[:-2]:
+        table.add_column(heading, no_wrap=True)
+    if is_narrow:
+        table.add_column(headings[-2], overflow="fold", ratio=1)
+    else:
+        table.add_column(headings[-2], overflow="fold", ratio=2)
+        table.add_column(headings[-1], overflow="ellipsis", no_wrap=True, ratio=3)
+    for *cells, people, subject in rows:
+        last = (Text("\n").join((_line(people), _line(subject)[:NARROW])),) if is_narrow else (people, subject)
+        table.add_row(*cells, *last)
     return table
+
+
+def _line(*parts: str | Text | tuple[str, str]) -> Text:
+    return Text.assemble(*parts)
 
 
 def _with(row: Mapping[str, Any]) -> Text:
@@ -321,17 +329,17 @@ def _message_parts(row: Mapping[str, Any]) -> tuple[Text | Panel, ...]:
 
 
 def _found(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("CONVERSATION", "AT", "ACCOUNT"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("FROM", overflow="fold")
-    table.add_column("SUBJECT", overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            row["conversation_id"],
-            local(row["at"], "%m-%d %H:%M"),
-            row["account"],
-            safe(row["author"] or row["author_name"]),
-            Text.assemble(safe(row["subject"]), ("  " + safe(row["preview"]), "dim")),
-        )
-    return table
+    headings = ("CONVERSATION", "AT", "ACCOUNT", "FROM", "SUBJECT")
+    return _page_table(
+        headings,
+        [
+            (
+                row["conversation_id"],
+                local(row["at"], "%m-%d %H:%M"),
+                row["account"],
+                Text(safe(row["author"] or row["author_name"])),
+                _line(safe(row["subject"]), ("  " + safe(row["preview"]), "dim")),
+            )
+            for row in rows
+        ],
+    )

@@ -23,7 +23,7 @@ from postroom.inbox.cursor import Position
 from postroom.inbox.reading import NotThere
 from postroom.messages import Message, derive_id
 from postroom.settings import Settings
-from postroom.store import audit, dead_letters, held, outbox
+from postroom.store import audit, dead_letters, event_queues, held, outbox
 from postroom.store.held import Row, Wanted
 from postroom.store.view import View
 from postroom.work_queues import work_queues
@@ -103,9 +103,9 @@ class Desk:
             self.view: View = view
             self.sees_letters = view.may("dead")
             configuration = view.configuration
-            self._names = work_queues(
-                who.settings.shards, configuration.accounts.values(), configuration.webhooks
-            )
+            now = work_queues(who.settings.shards, configuration.accounts.values(), configuration.webhooks)
+            # Of a webhook or campaign that is no more, the quarantine stays until it is empty.
+            self._names = tuple(dict.fromkeys((*now, *event_queues.read(view.connection))))
 
     @property
     def settings(self) -> Settings:

@@ -3,7 +3,8 @@
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,17 +15,21 @@ from rich.text import Text
 from postroom.broker import declare, probe
 from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
+from postroom.errors import PostroomError
+from postroom.event_queues import families
 from postroom.secret import read_secret
 from postroom.secret_reference import SecretReference
 from postroom.settings import Settings, read_settings
-from postroom.topology import Topology
+from postroom.topology import Queue, Topology
 from postroom.topology import topology as make_topology
 from postroom_console.faults import FAILED
+from postroom_console.registry import opened, read_configuration
 from postroom_console.terminal import make_console
 
 _VERDICTS = {True: ("ok", "green"), False: ("failed", "red bold"), None: ("skipped", "dim")}
 
 FOLD_FROM = 4
+NOTIFIERS = "start the notifier, which makes the queues of webhooks and campaigns"
 _EMPTY_QUEUE = re.compile(r"queue postroom\.\S+: 0 messages$")
 
 shards_option = click.option(
@@ -55,7 +60,10 @@ def apply(shards: int | None) -> None:
 def check(shards: int | None, every: bool, as_json: bool) -> None:
     """Probe the broker stage by stage. Exit code 1 if a check failed."""
     settings = read_settings()
-    checks = probe.probe(settings.broker, _topology(settings, shards))
+    wanted, unknown = _event_queues(settings)
+    whole = _topology(settings, shards)
+    checks = probe.probe(settings.broker, replace(whole, queues=(*whole.queues, *wanted)))
+    checks = (*_advised(checks, wanted), *unknown)
     if as_json:
         click.echo(json.dumps([vars(each) for each in checks], indent=2))
     else:
@@ -120,6 +128,25 @@ def _password_hashes(users: Sequence[str]) -> dict[str, str]:
 
 def _topology(settings: Settings, shards: int | None) -> Topology:
     return make_topology(shards or settings.shards)
+
+
+def _event_queues(settings: Settings) -> tuple[Sequence[Queue], Sequence[probe.Check]]:
+    """The queues of webhooks and campaigns that the store asks for, or why they are not known."""
+    try:
+        with opened(settings) as store:
+            configuration = read_configuration(store)
+    except PostroomError as error:
+        detail = f"the queues of webhooks and campaigns are not known: {error}"
+        return (), (probe.skipped("event queues", detail),)
+    found = families(configuration.accounts.values(), configuration.webhooks)
+    return [queue for family in found for queue in family.queues()], ()
+
+
+def _advised(checks: Sequence[probe.Check], of_notifier: Sequence[Queue]) -> Iterator[probe.Check]:
+    """The notifier makes the queues of events, and not who applies the topology."""
+    names = {f"queue {queue.name}" for queue in of_notifier}
+    for each in checks:
+        yield replace(each, advice=NOTIFIERS) if each.name in names and each.ok is False else each
 
 
 def _folded(checks: Sequence[probe.Check]) -> Sequence[probe.Check]:

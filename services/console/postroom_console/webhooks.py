@@ -12,10 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.broker import quarantine, queues
-from postroom.broker.failure import FIRST_FAILED_AT
-from postroom.broker.letter import Letter, revived
-from postroom.broker.looking import Found
-from postroom.broker.publisher import Outgoing, Publisher
+from postroom.broker.letter import Letter
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.event_queues import WEBHOOK, Family, family_named, webhook_family
@@ -31,11 +28,12 @@ from postroom_console.approvals import Duration, as_json
 from postroom_console.asking import asking
 from postroom_console.broker import check_broker
 from postroom_console.faults import FAILED, OK
+from postroom_console.quarantine import Desk, Scope
 from postroom_console.terminal import make_console, safe
 
 MAX_LETTERS_SHOWN = 20
-REPLAY_BATCH = 200
 TEST_S = 30.0
+_TIME = "%m-%d %H:%M"
 _STYLES = {"ok": "green", "new": "dim", "off": "dim", "removed": "yellow", "resting": "yellow"}
 
 
@@ -73,7 +71,7 @@ def list_webhooks(who: Who, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
     elif rows:
-        make_console().print(_table(rows))
+        _print_rows(rows)
     else:
         click.echo("no webhooks: add the section `webhooks` to the accounts file and apply it")
 
@@ -95,7 +93,7 @@ def show(name: str, who: Who, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2, default=str))
         return
     console = make_console()
-    console.print(_table([row]))
+    _print_rows([row])
     console.print(_pairs(settings))
     for each in letters:
         line = (
@@ -147,21 +145,19 @@ def replay(name: str, ids: tuple[str, ...], every: bool, since_s: int | None, wh
     """Deliver dead letters again, by the event's ID (`webhooks show`), all, or those of late.
 
     They are the same events, with the same webhook-id, and are tried for another 24 hours.
+    Exit codes: 0 some were, 1 there are none, 2 there is none of one of the IDs.
     """
     if sum((bool(ids), every, since_s is not None)) != 1:
         raise Misconfigured("replay", "say which: IDs, --all, or --since such as 2h")
-    with doing(who, "webhooks") as view:
+    with looking(who, "webhooks") as view:
         _found(view, name)
-        detail = {"ids": list(ids), "all": every, "since_s": since_s}
-        audit.record(view.connection, view.actor, "webhook.replay", None, name, detail)
+    check_broker(who.settings)
     after = utc_now() - timedelta(seconds=since_s) if since_s is not None else None
-
-    def is_wanted(letter: Letter) -> bool:
-        if ids:
-            return letter.id in ids
-        return after is None or (letter.since is not None and letter.since >= after)
-
-    count = _replayed(who.settings, f"{WEBHOOK}.{name}", is_wanted)
+    scope = Scope(frozenset(ids), f"{WEBHOOK}.{name}", since=after)
+    desk = Desk(who)
+    if ids:
+        desk.find(scope)
+    count = len(desk.replay(scope).letters)
     click.echo(f"{count} delivered again" if count else "nothing of that is there")
     click.get_current_context().exit(OK if count else FAILED)
 
@@ -242,42 +238,6 @@ def _told(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _replayed(settings: Settings, queue: str, is_wanted: Any) -> int:
-    """How many went back to their queue; each leaves the quarantine after the queue has it."""
-    check_broker(settings)
-    count = 0
-    with (
-        quarantine.opened(settings.broker) as dead,
-        Publisher(settings.broker, name="console replay") as publisher,
-    ):
-        if not dead.count(queue):
-            return 0
-        with dead.looking(queue) as look:
-            batch: list[Found] = []
-            for found in look:
-                if is_wanted(found.letter):
-                    batch.append(found)
-                if len(batch) == REPLAY_BATCH:
-                    count += _gone_back(publisher, look, batch)
-                    batch = []
-            count += _gone_back(publisher, look, batch)
-    return count
-
-
-def _gone_back(publisher: Publisher, look: Any, batch: Sequence[Found]) -> int:
-    if batch:
-        publisher.publish([Outgoing(_as_new(each.letter), "", each.letter.queue) for each in batch])
-        look.remove(batch)
-    return len(batch)
-
-
-def _as_new(letter: Letter) -> Any:
-    wire = revived(letter)
-    # The 24 hours begin again.
-    headers = {name: value for name, value in wire.headers.items() if name != FIRST_FAILED_AT}
-    return replace(wire, headers=headers)
-
-
 def _asked(settings: Settings, name: str, timeout_s: float) -> WebhookTested | None:
     with asking(settings, WebhookTested) as asked:
         asked.give(WebhookTest(webhook=name))
@@ -296,21 +256,28 @@ def _answer_lines(name: str, answer: WebhookTested | None, timeout_s: float) -> 
         yield safe(answer.answer)
 
 
+def _print_rows(rows: Sequence[Row]) -> None:
+    """The table, and below it why something is not as it should be."""
+    console = make_console()
+    console.print(_table(rows))
+    for row in rows:
+        if row.why:
+            console.print(Text(safe(f"{row.name}: {row.why}")), soft_wrap=True)
+
+
 def _table(rows: Sequence[Row]) -> Table:
     shown = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("WEBHOOK", "STATUS", "LAST SUCCESS", "LAST FAILURE", "FAILURES", "WAITING", "DEAD"):
-        shown.add_column(column, no_wrap=True)
-    shown.add_column("", overflow="fold")
+    for column in ("WEBHOOK", "STATUS", "SUCCESS", "FAILURE", "FAILED", "WAITS", "DEAD"):
+        shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(
             row.name,
             Text(row.status, style=_STYLES.get(row.status, "red")),
-            local(row.last_success_at),
-            local(row.last_failure_at),
+            local(row.last_success_at, _TIME),
+            local(row.last_failure_at, _TIME),
             str(row.failures),
             _number(row.waiting),
             _number(row.dead),
-            safe(row.why),
         )
     return shown
 
@@ -328,4 +295,6 @@ def _pairs(settings: Mapping[str, Any]) -> Table:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -4,6 +4,8 @@ from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy import Connection
+
 from postroom import topology
 from postroom.accounts_watch import Accounts, AccountsLoop
 from postroom.broker.consumer import Consumer
@@ -16,7 +18,7 @@ from postroom.metrics import ConsumerMetrics
 from postroom.service import Loop, Parts, Ticker, run_service
 from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import Store, attempts, inbox, suppressions
+from postroom.store import Store, attempts, audit, inbox, suppressions
 from postroom.store.attempts import StoredAttempts
 from postroom.store.migrate import check_schema
 from postroom.store.outbox import OutboxRelay
@@ -98,6 +100,7 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         recorder=recorder,
         shards=settings.shards,
         clock=utc_now,
+        deny=deny,
     )
     deadlines = Deadlines(store, relay("deadlines"), recorder, keys, settings.shards, utc_now)
 
@@ -110,7 +113,8 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
             attempts.forget_before(connection, before)
             waiting.forget_before(connection, before)
             suppressions.forget_before(connection, before)
-        more = retention.tidy(
+            more = _forget_deeds(connection, settings.audit_days)
+        more |= retention.tidy(
             store,
             {account.name: account.retention for account in accounts.all()},
             None if settings.evidence_days is None else settings.evidence_days * 86_400,
@@ -133,3 +137,11 @@ def build(settings: Settings, stack: ExitStack) -> Parts:
         "retention": Ticker(forget, RETENTION_INTERVAL_S),
     }
     return Parts(loops, {"store": store.check})
+
+
+def _forget_deeds(connection: Connection, keep_days: int | None) -> bool:
+    """Take one step; whether there is more to forget."""
+    if keep_days is None:
+        return False
+    before = utc_now() - timedelta(days=keep_days)
+    return audit.forget_before(connection, before, retention.STEP) >= retention.STEP

@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postroom import metrics
+from postroom.account import Account
 from postroom.accounts_watch import Accounts
 from postroom.addresses import same_address, same_person
 from postroom.broker.publisher import Outgoing, Publisher, outgoing
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, Verdict
 from postroom.clock import Clock
+from postroom.deny import Rule
+from postroom.deny_lists import DenyLists
 from postroom.envelope import Envelope, encode, envelop
 from postroom.messages import (
     ApprovalCancel,
@@ -128,6 +131,7 @@ class Commands:
         recorder: Recorder,
         shards: int,
         clock: Clock,
+        deny: DenyLists,
     ) -> None:
         self._store = store
         self._relay = relay
@@ -137,6 +141,7 @@ class Commands:
         self._recorder = recorder
         self._shards = shards
         self._clock = clock
+        self._deny = deny
         self._answers: Mapping[type[Message], Answer] = {
             ApprovalRequest: self._request,
             ApprovalCancel: self._cancel,
@@ -159,6 +164,7 @@ class Commands:
     def _change(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         if not deliveries:
             return
+        self._deny.refresh()
         messages: list[Outgoing] = []
         commands = {each.envelope.id: each.envelope for each in deliveries}
         with self._store.write() as connection:
@@ -180,7 +186,7 @@ class Commands:
             return self._change_content(desk, envelope, standing, now)
         if standing is not None:
             return [self._told(envelope, _requested(request, standing.deadline), now)]
-        refusal = refuse(request, self._accounts.get(request.account), now)
+        refusal = refuse(request, self._accounts.get(request.account), now, self._denied)
         if refusal is not None:
             return self._refused(envelope, refusal, now)
         content = content_of(request, 1, now)
@@ -197,7 +203,7 @@ class Commands:
         """Ask afresh: what people answered was about something else."""
         request = envelope.message
         refusal = _refuse_change(request, standing) or refuse(
-            request, self._accounts.get(request.account), now
+            request, self._accounts.get(request.account), now, self._denied
         )
         if refusal is not None:
             return self._refused(envelope, refusal, now)
@@ -261,7 +267,10 @@ class Commands:
         account = self._accounts.get(standing.account)
         if account is None:
             return Refusal("id", f"its account {standing.account!r} is not there any more")
-        return refuse_delegate(seats, voted, delegate.approver, delegate.to, account)
+        return refuse_delegate(seats, voted, delegate.approver, delegate.to, account, self._denied)
+
+    def _denied(self, account: Account, person: str) -> Rule | None:
+        return self._deny.covering(account, (person,))
 
     def _mail(self, cause: Envelope[Any], mail: MailSend, now: datetime) -> Outgoing:
         message_id = derive_id("mail.send", mail.id)

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from postroom.account import Account, matches
 from postroom.addresses import fold_case, same_address, same_person
+from postroom.deny import Rule
 from postroom.messages import ApprovalMail, ApprovalRequest, AtLeast, MailSend, PlainMail
 from postroom.proof_level import is_below
 from postroom.reply_token import TokenClaim, TokenKeys, make_token, token_ref
@@ -16,6 +17,8 @@ from postroom_processor.lifecycle import Plan, Progress, Seat, next_due
 
 DEFAULT_DEADLINE = timedelta(days=14)
 LONGEST_DEADLINE = timedelta(days=366)
+Denied = Callable[[Account, str], Rule | None]
+"""The rule that denies mail of an address to an account, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Asked:
     mail: MailSend
 
 
-def refuse(request: ApprovalRequest, account: Account | None, now: datetime) -> Refusal | None:
+def refuse(
+    request: ApprovalRequest, account: Account | None, now: datetime, denied: Denied
+) -> Refusal | None:
     """Why the request cannot be accepted, or None."""
     if account is None:
         return Refusal("account", f"there is no account {request.account!r}")
@@ -73,7 +78,7 @@ def refuse(request: ApprovalRequest, account: Account | None, now: datetime) -> 
         (
             Refusal(field, reason)
             for field, person in _people(request)
-            if (reason := refuse_person(person, account))
+            if (reason := refuse_person(person, account, denied))
         ),
         None,
     )
@@ -97,17 +102,18 @@ def _people(request: ApprovalRequest) -> Iterator[tuple[str, str]]:
         yield from ((f"escalate.to[{index}]", each) for index, each in enumerate(request.escalate.to))
 
 
-def refuse_person(person: str, account: Account) -> str | None:
+def refuse_person(person: str, account: Account, denied: Denied) -> str | None:
     """Why this person may not be asked through the account, or None."""
     if account.approvers and matches(account.approvers, person) is None:
         return f"{person} is not known: the account {account.name!r} lists who may be asked"
     if any(same_person(person, own) for own in (account.address, account.reply_address)):
         return f"{person} is the account's own address: nobody would answer"
-    return None
+    rule = denied(account, person)
+    return f"{person} is on a deny list, and the answer would be denied: {rule.told}" if rule else None
 
 
 def refuse_delegate(
-    seats: Sequence[Seat], voted: Collection[str], approver: str, to: str, account: Account
+    seats: Sequence[Seat], voted: Collection[str], approver: str, to: str, account: Account, denied: Denied
 ) -> Refusal | None:
     """Why `to` cannot take the place of an approver, or None. One person has one vote in a request.
 
@@ -119,7 +125,7 @@ def refuse_delegate(
         return Refusal("approver", f"the vote of {approver} is in already")
     if any(same_person(seat.address, to) for seat in seats):
         return Refusal("to", f"{to} is asked in this request already")
-    reason = refuse_person(to, account)
+    reason = refuse_person(to, account, denied)
     return Refusal("to", reason) if reason else None
 
 

@@ -16,6 +16,8 @@ from postroom.messages import Message
 REPLAYS = "x-postroom-replays"
 EARLIER_ATTEMPTS = "x-postroom-earlier-attempts"
 """Of a message that was replayed: how often it was tried before that."""
+EARLIER_FAILURE = "x-postroom-earlier-first-failed-at"
+"""Of a message that was replayed: when it failed first of all."""
 
 _PLAIN_ID = re.compile(r"[!-~]{1,64}")
 _TYPE = re.compile(r"postroom\.([a-z_]{1,40}\.[a-z_]{1,40})\.v[0-9]{1,6}")
@@ -25,7 +27,9 @@ _BROKERS_REASONS = {
     "delivery_limit": "the broker gave it out too often: whoever handled it died, or never answered",
     "maxlen": "its queue was full: the oldest message had to go",
 }
-_SET_BY_REPLAY = frozenset({REASON, QUEUE, DEAD_AT, ATTEMPT, REPLAYS, EARLIER_ATTEMPTS})
+_SET_BY_REPLAY = frozenset(
+    {REASON, QUEUE, DEAD_AT, ATTEMPT, REPLAYS, EARLIER_ATTEMPTS, FIRST_FAILED_AT, EARLIER_FAILURE}
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def read_letter(wire: Wire, queue: str) -> Letter:
         account=_account(headers, message),
         reason=moved_why or _line(headers.get(REASON)) or _UNREASONED,
         dead_at=_moment(headers.get(DEAD_AT)) or moved_at,
-        first_failed_at=_moment(headers.get(FIRST_FAILED_AT)),
+        first_failed_at=_moment(headers.get(EARLIER_FAILURE)) or _moment(headers.get(FIRST_FAILED_AT)),
         tried=_number(headers.get(ATTEMPT), 1) + _number(headers.get(EARLIER_ATTEMPTS), 0),
         replays=_number(headers.get(REPLAYS), 0),
         message=message,
@@ -102,10 +106,12 @@ def message_key(message_id: str) -> str:
 
 
 def revived(letter: Letter) -> Wire:
-    """The same message as new: it goes through everything again, with all of its attempts."""
+    """The same message as new: it goes through everything again, with all of its attempts and its time."""
     headers = _kept(letter.wire.headers)
     headers[REPLAYS] = letter.replays + 1
     headers[EARLIER_ATTEMPTS] = letter.tried
+    if letter.first_failed_at:
+        headers[EARLIER_FAILURE] = letter.first_failed_at.isoformat()
     return replace(letter.wire, headers=headers)
 
 

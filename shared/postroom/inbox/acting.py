@@ -27,9 +27,6 @@ from postroom.messages import MailboxDelete, derive_id
 from postroom.store import audit, deny
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import (
-    audit as audit_table,
-)
-from postroom.store.schema import (
     contact_addresses,
     contacts,
     conversation_messages,
@@ -225,49 +222,6 @@ def order_id(order: MailboxDelete, audit_id: str) -> str:
     return derive_id(order.TYPE, order.account, order.folder, order.uidvalidity, *order.uids, audit_id)
 
 
-def newest_deed(view: View) -> str | None:
-    """The actor's newest deed with conversations that can be undone."""
-    table = audit_table.c
-    query = (
-        view.select(table.id)
-        .where(
-            table.actor == view.actor.name,
-            table.action.startswith(_PREFIX, autoescape=True),
-            table.undo.is_not(None),
-            table.undone_at.is_(None),
-        )
-        .order_by(table.seq.desc())
-    )
-    found: str | None = view.connection.execute(query.limit(1)).scalar()
-    return found
-
-
-def undo(view: View, audit_id: str, now: datetime) -> dict[str, Any]:
-    """Undo a deed; returns its row of the audit.
-
-    Raises:
-        NotThere: there is no such deed with a conversation or contact that the actor sees.
-        Misconfigured: it was undone before, or cannot be.
-    """
-    row = audit.found(view, audit_id)
-    if row is None or not str(row["action"]).startswith(_PREFIX):
-        raise NotThere("deed", audit_id)
-    if not audit.mark_undone(view, audit_id, now):
-        why = "was undone before" if row["undone_at"] else "cannot be undone"
-        raise Misconfigured("deed", f"{audit_id} ({row['action']} of {row['target']}) {why}")
-    _UNDO[row["undo"]["kind"]](view, str(row["account"]), row["undo"])
-    audit.record(
-        view.connection,
-        view.actor,
-        f"{_PREFIX}undo",
-        row["account"],
-        str(audit_id),
-        {"action": row["action"]},
-        now=now,
-    )
-    return row
-
-
 def _whose(view: View, conversation_id: str, message_id: str | None) -> tuple[Mapping[str, Any], str | None]:
     """The conversation, and the address of its correspondent or of one message's author."""
     conversation = the_conversation(view, conversation_id)
@@ -396,12 +350,13 @@ def _undo_delete(view: View, account: str, how: Mapping[str, Any]) -> None:
     view.connection.execute(update(conversation_messages).where(mine).values(hidden_at=None))
 
 
-_UNDO: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
+UNDO: Mapping[str, Callable[[View, str, Mapping[str, Any]], None]] = {
     "pair": _undo_pair,
     "contact": _undo_contact,
     "block": _undo_block,
     "delete": _undo_delete,
 }
+"""What undoes a deed of this kind, in the account, by what its row of the audit says."""
 
 
 def _address(text: str) -> str:

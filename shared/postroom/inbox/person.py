@@ -141,7 +141,10 @@ def accounts_with(view: View, person: Person) -> tuple[str, ...]:
 
 
 def erase_rest(view: View, person: Person, accounts: Sequence[str], now: datetime) -> dict[str, int]:
-    """Erase contacts and who the handled mails were from; audited. Returns what is kept, by its kind."""
+    """Erase contacts, who the handled mails were from, and the addresses in the audit.
+
+    Audited without the address. Returns how much is kept, by its kind.
+    """
     connection = view.connection
     ids = list(
         connection.execute(view.select(contact_addresses.c.contact_id).where(_addresses_of(person))).scalars()
@@ -157,6 +160,7 @@ def erase_rest(view: View, person: Person, accounts: Sequence[str], now: datetim
         .where(_outcomes_of(person), view.visible(mails), mails.c.approval_id.is_(None))
         .values(sender=None)
     )
+    audit.forget_person(view, person.addresses, person.account)
     # One row for each account, so that whoever sees the account sees it; and no address in it.
     for account in accounts:
         audit.record(connection, view.actor, "contacts.erase", account, "a person", {}, now=now)

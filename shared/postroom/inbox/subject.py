@@ -45,11 +45,17 @@ _PREFIX = re.compile(
 )
 # Wherever it stands: in a link of ours letters stand right before it (`%2B`).
 _TAGGED = re.compile(r"\[?pr[a-z2-7]{40}\]?", re.IGNORECASE | re.ASCII)
+# What mail programs put into a word that is too long for their lines: a break, with the marks of quoted lines
+# before it goes on, an equals sign where quoted-printable was not decoded, invisible places to break at.
+_BREAK = "(?:=?[ \t]*\r?\n[ \t>|]*|[\u00ad\u200b\u2060\ufeff])"
+_BROKEN = re.compile(
+    rf"\[?p{_BREAK}?r{_BREAK}?(?:[a-z2-7]{_BREAK}?){{39}}[a-z2-7](?![a-z0-9])\]?", re.IGNORECASE | re.ASCII
+)
 
 
 def without_token(text: str) -> str:
     """The text without reply tokens: who reads a conversation must not learn what proves a decision."""
-    return _TAGGED.sub("[…]", text)
+    return _BROKEN.sub("[…]", _TAGGED.sub("[…]", text))
 
 
 @lru_cache(maxsize=1000)

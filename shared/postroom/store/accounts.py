@@ -13,7 +13,7 @@ from postroom.account import Account
 from postroom.account_servers import SystemSmtp
 from postroom.fault import sentence
 from postroom.sections import SECTIONS, SectionName, written
-from postroom.store import deny
+from postroom.store import deny, former_accounts
 from postroom.store.engine import insert_new, upsert
 from postroom.store.schema import account_status, accounts, oauth_grants, revisions, secrets, sections
 from postroom.user import User
@@ -30,6 +30,7 @@ class Configuration:
 
     `broken`: accounts whose record this version does not understand, each with the reason.
     `broken_sections`: the same of what is for all accounts.
+    `former`: owner and readers of accounts that were removed and whose mail is kept.
     `signed_in`: when the owner of an account signed in last (OAuth 2).
     """
 
@@ -42,6 +43,7 @@ class Configuration:
     deny: tuple[str, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     broken_sections: Mapping[SectionName, str] = field(default_factory=dict)
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def document(account: Account) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def read(connection: Connection) -> Configuration:
         broken=broken,
         signed_in=_signed_in(connection),
         broken_sections=broken_sections,
+        former=former_accounts.read(connection),
         **whole,
     )
 
@@ -114,6 +117,7 @@ def _signed_in(connection: Connection) -> dict[str, datetime]:
 
 def put(connection: Connection, account: Account, now: datetime) -> None:
     """Write an account; one of that name is replaced, a new one comes last."""
+    former_accounts.forget(connection, account.name)
     known = connection.execute(select(accounts).where(accounts.c.name == account.name)).first()
     last = connection.execute(select(func.max(accounts.c.position))).scalar()
     row = {
@@ -145,8 +149,12 @@ def put_section(connection: Connection, name: SectionName, value: Any, now: date
     upsert(connection, sections, [row], update=("document", "updated_at"))
 
 
-def remove(connection: Connection, name: str) -> bool:
-    """Remove an account with its stored secrets, tokens, status and deny rules; whether there was one."""
+def remove(connection: Connection, name: str, now: datetime) -> bool:
+    """Remove an account with its stored secrets, tokens, status and deny rules; whether there was one.
+
+    Its mail is kept, and who it was for, so that nobody else is shown it under an account of the same name.
+    """
+    former_accounts.record(connection, name, now)
     found = connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount
     connection.execute(delete(secrets).where(secrets.c.name.startswith(f"{name}/", autoescape=True)))
     connection.execute(delete(oauth_grants).where(oauth_grants.c.account == name))

@@ -1,16 +1,20 @@
 """What people did: recorded with the deed, in its transaction, and shown to those who see the account."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, update
+from sqlalchemy import Connection, Select, delete, insert, null, select, update
 
 from postroom.access import Actor
+from postroom.addresses import fold_case
 from postroom.clock import utc_now
 from postroom.store.schema import audit
 from postroom.store.view import View
+
+ERASED = "(erased)"
+"""Stands in the audit for an address whose owner's data was erased."""
 
 
 def record(
@@ -32,7 +36,7 @@ def record(
         account: Whose mail it was about; None: the whole system. It decides who may read the row.
         target: What it was done to, such as an id.
         detail: More about it; no text of mails.
-        undo: How to undo it, in the words of whoever recorded it; None: that cannot be done.
+        undo: How `postroom.undoing` undoes it, by its `kind`; None: that cannot be done.
         now: When; default: now.
     """
     row: dict[str, Any] = {
@@ -94,6 +98,14 @@ def found(view: View, row_id: str) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
+def newest_open(view: View) -> str | None:
+    """The actor's newest deed that can be undone and was not, or None."""
+    mine = (audit.c.actor == view.actor.name) & audit.c.undo.is_not(None) & audit.c.undone_at.is_(None)
+    query = view.select(audit.c.id, also_system="audit").where(mine).order_by(audit.c.seq.desc())
+    newest: str | None = view.connection.execute(query.limit(1)).scalar()
+    return newest
+
+
 def mark_undone(view: View, row_id: str, now: datetime) -> bool:
     """The deed is being undone in this transaction; False if it was, cannot be, or is not to be seen."""
     open_row = (
@@ -104,6 +116,39 @@ def mark_undone(view: View, row_id: str, now: datetime) -> bool:
     )
     changed = view.connection.execute(update(audit).where(open_row).values(undone_at=now))
     return changed.rowcount == 1
+
+
+def forget_before(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget the oldest of the deeds before a time, so many at most; how many."""
+    old = select(audit.c.seq).where(audit.c.at < before).order_by(audit.c.seq).limit(limit)
+    gone = list(connection.execute(old).scalars())
+    return connection.execute(delete(audit).where(audit.c.seq.in_(gone))).rowcount
+
+
+def forget_person(view: View, addresses: Collection[str], account: str | None = None) -> None:
+    """Take these addresses out of the deeds that the actor sees, with this account or any.
+
+    A deed that needs one of them cannot be undone then.
+    """
+    query = view.select(audit.c.seq, audit.c.target, audit.c.detail, audit.c.undo)
+    if account is not None:
+        query = query.where(audit.c.account == account)
+    for row in view.connection.execute(query).all():
+        target, detail, undo = (_without(each, addresses) for each in row[1:])
+        if (target, detail, undo) != tuple(row[1:]):
+            # Left as it is: in a JSON column None would be the value null.
+            changed = {"target": target, "detail": detail} | ({"undo": null()} if undo != row.undo else {})
+            view.connection.execute(update(audit).where(audit.c.seq == row.seq).values(changed))
+
+
+def _without(value: Any, addresses: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return ERASED if fold_case(value) in addresses else value
+    if isinstance(value, list):
+        return [_without(each, addresses) for each in value]
+    if isinstance(value, dict):
+        return {name: _without(each, addresses) for name, each in value.items()}
+    return value
 
 
 def _visible(view: View) -> Select[Any]:

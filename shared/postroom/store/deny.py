@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from postroom.deny import DenyList, Rule, canonical_pattern
 from postroom.errors import Misconfigured
@@ -98,6 +99,13 @@ def remove(connection: Connection, pattern: str, *, account: str | None = None) 
     return bool(found)
 
 
+def found(connection: Connection, pattern: str, *, account: str | None = None) -> StoredRule | None:
+    """The rule, in whatever spelling; raises as `remove`."""
+    mine = (deny_rules.c.account == (account or _EVERYBODY)) & (deny_rules.c.key == _key(pattern))
+    row = connection.execute(select(deny_rules).where(mine)).first()
+    return None if row is None else _rule(row)
+
+
 def forget_account(connection: Connection, account: str) -> None:
     """Remove the rules of an account that is no more."""
     if connection.execute(delete(deny_rules).where(deny_rules.c.account == account)).rowcount:
@@ -109,10 +117,7 @@ def rules(connection: Connection, *, accounts: Sequence[str] | None = None) -> l
     query = select(deny_rules).order_by(deny_rules.c.account, deny_rules.c.key)
     if accounts is not None:
         query = query.where(deny_rules.c.account.in_([_EVERYBODY, *accounts]))
-    return [
-        StoredRule(row.key, row.pattern, row.account or None, row.reason, row.added_by, row.added_at)
-        for row in connection.execute(query)
-    ]
+    return [_rule(row) for row in connection.execute(query)]
 
 
 def lists(connection: Connection) -> dict[str | None, DenyList]:
@@ -125,6 +130,10 @@ def lists(connection: Connection) -> dict[str | None, DenyList]:
         by_key = found.setdefault(account or None, {})
         by_key[key] = Rule(pattern, account or None, added_by, reason)
     return {account: DenyList(by_key) for account, by_key in found.items()}
+
+
+def _rule(row: Row[Any]) -> StoredRule:
+    return StoredRule(row.key, row.pattern, row.account or None, row.reason, row.added_by, row.added_at)
 
 
 def _key(pattern: str) -> str:

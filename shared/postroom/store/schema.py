@@ -558,8 +558,8 @@ contact_addresses = Table(
     Index(None, "contact_id"),
 )
 
-# Processor (mail received), sender (mail of ours): the conversations. Whose contact it is with says the address
-# in `correspondent`, the first message's; `contact_id` only where a person paired it without an address.
+# Processor (mail received), sender (mail of ours): the conversations. Whose contact it is with says the
+# address in `correspondent`, the first message's; `contact_id` only where a person paired it without one.
 conversations = Table(
     "conversations",
     metadata,
@@ -686,7 +686,8 @@ webhook_states = Table(
 )
 
 # Events. Notifier: the queues of webhooks and campaigns that it has declared, each with what it may be bound
-# to (exchange and routing key). `is_bound`: it is, to all of them and nothing else; `retired_at`: since when the accounts file does not ask for it any more.
+# to (exchange and routing key). `is_bound`: it is, to all of them and nothing else; `retired_at`: since when
+# the accounts file does not ask for it any more.
 event_queues = Table(
     "event_queues",
     metadata,
@@ -779,7 +780,7 @@ sent_copies = Table(
 )
 
 # Quarantine. Any service: the dead letters it put into a quarantine, each until somebody replays or drops it;
-# `key`: of its message id (`postroom.broker.letter.message_key`), or `noticed` for those the broker put there.
+# `key`: of its message id (`postroom.broker.letter.message_key`), or `noticed` if the broker put it there.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -855,4 +856,14 @@ soft_bounces = Table(
     Column("at", Moment, nullable=False),
     Index(None, "account", "key", "at"),
     Index(None, "at"),
+)
+
+# Accounts that were removed, so that their mail is not there for whoever owns the next of their name.
+# `people`: who owned and read it last.
+former_accounts = Table(
+    "former_accounts",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("people", JSON, nullable=False),
+    Column("removed_at", Moment, nullable=False),
 )

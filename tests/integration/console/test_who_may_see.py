@@ -67,7 +67,7 @@ CASES: Mapping[str, Sequence[Case]] = {
         Case("OWN_CONVERSATION --message MESSAGE", hostile=True),
         Case("CONVERSATION --json", writes=True),
     ),
-    "inbox undo": (Case("DEED --json", writes=True), Case("DONE", hostile=True)),
+    "audit undo": (Case("DEED --json", writes=True), Case("DONE", hostile=True)),
     "contacts list": (READS, Case("--account ops --json", shows=True)),
     "contacts show": (Case("CONTACT", shows=True), Case("CONTACT --json", shows=True)),
     "contacts add": (

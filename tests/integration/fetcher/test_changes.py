@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom.clock import utc_now
 from postroom.messages import AccountFetchNow, AccountFolders, AccountTest
 from postroom.store import accounts as stored
 from postroom_fetcher.watch import STOPPED
@@ -157,7 +158,7 @@ def test_the_status_goes_with_the_account_and_with_its_mailbox(mailroom: Mailroo
         mailroom.write_accounts(one, sends_only, tell=True)
         wait_until(lambda: mailroom.status("two") is None, 10, "the status of a mailbox not read any more")
         with mailroom.store.write() as connection:
-            stored.remove(connection, "one")
+            stored.remove(connection, "one", utc_now())
             stored.bump(connection)
         wait_until(lambda: users[0].user not in _sessions(node), 5, "the connection to end")
     assert mailroom.status("one") is None

@@ -41,9 +41,9 @@ def test_an_unknown_author_is_paired_and_unknown_again_when_that_is_undone(desk:
         "bert@home.example",
         "bert@other.example",
     ]
-    assert desk.json("inbox", "undo")["undone"] == deed["deed"]
+    assert desk.json("audit", "undo")["undone"] == deed["deed"]
     assert len(desk.json("inbox", "list", "--unknown")["rows"]) == 1
-    again = desk.run("inbox", "undo", deed["deed"])
+    again = desk.run("audit", "undo", deed["deed"])
     assert (again.exit_code, "was undone before" in again.output) == (2, True)
     assert [row["action"] for row in desk.json("audit", "list")] == [
         "inbox.undo",
@@ -57,7 +57,7 @@ def test_a_conversation_whose_author_cannot_be_read_is_paired_by_hand(desk: Desk
     contact = desk.json("contacts", "add", "--account", "desk", "x@y.example")["contact_id"]
     desk.json("inbox", "pair", conversation, contact)
     assert desk.json("inbox", "show", conversation)["conversation"]["contact_id"] == contact
-    desk.json("inbox", "undo")
+    desk.json("audit", "undo")
     assert desk.json("inbox", "show", conversation)["conversation"]["contact_id"] is None
     for action in ("block", "add-contact"):
         refused = desk.run("inbox", action, conversation)
@@ -77,7 +77,7 @@ def test_a_contact_is_of_its_account_alone(desk: Desk) -> None:
 def test_a_blocked_author_is_denied_however_it_is_spelled_until_that_is_undone(desk: Desk) -> None:
     conversation = desk.come(sender="bert@other.example")
     assert denied(desk, conversation) == "denied"
-    desk.json("inbox", "undo")
+    desk.json("audit", "undo")
     assert denied(desk, conversation, "--domain") == "denied"
     assert desk.json("inbox", "block", conversation, "--domain")["is_new"] is False
 
@@ -98,7 +98,7 @@ def test_deleted_mail_is_hidden_ordered_deleted_and_shown_again_when_undone(desk
     assert isinstance(command, MailboxDelete)
     assert (command.TYPE, command.folder, command.uids) == ("mailbox.delete", "INBOX", (1, 2))
     assert desk.json("inbox", "list")["rows"] == desk.json("inbox", "search", "One")["rows"] == []
-    desk.json("inbox", "undo", told["deed"])
+    desk.json("audit", "undo", told["deed"])
     (row,) = desk.json("inbox", "list")["rows"]
     assert row["messages"] == 3
 
@@ -181,7 +181,7 @@ def test_what_is_not_there_is_a_clear_refusal(desk: Desk, name: str) -> None:
         ("inbox", "show"),
         ("inbox", "block"),
         ("inbox", "delete"),
-        ("inbox", "undo"),
+        ("audit", "undo"),
         ("contacts", "show"),
     ):
         result = desk.run(*command, name)

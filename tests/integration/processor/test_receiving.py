@@ -20,6 +20,7 @@ from postroom.broker.connection import connect
 from postroom.broker.publisher import Publisher
 from postroom.broker.verdict import Ack, Delivery, RetryIn, Verdict
 from postroom.clock import Clock
+from postroom.deny_lists import DenyLists
 from postroom.envelope import Envelope, Wire, decode, encode, envelop
 from postroom.errors import PostroomError
 from postroom.evidence.chain import SigningKeys
@@ -126,6 +127,7 @@ class Bench:
             recorder=self.recorder(),
             shards=1,
             clock=self.clock,
+            deny=DenyLists(self.store, Accounts(self.store)),
         )
 
     def deadlines(self) -> Deadlines:

@@ -119,7 +119,7 @@ def test_a_removed_account_takes_its_secrets_and_its_status_along(store: Store) 
         stored_secrets.write(connection, box, "ops/imap.password", "one", NOW)
         stored_secrets.write(connection, box, "ops2/imap.password", "two", NOW)
         record(connection, "ops", "imap", Report("green", "ok", ""), NOW)
-        assert stored.remove(connection, "ops")
+        assert stored.remove(connection, "ops", NOW)
     with store.read() as connection:
         assert list(stored_secrets.names(connection)) == ["ops2/imap.password"]
         assert connection.execute(select(func.count()).select_from(account_status)).scalar() == 0

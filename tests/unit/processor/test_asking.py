@@ -14,11 +14,17 @@ from tests.unit.processor.test_decide import ACCOUNT
 
 ANNA, BERT, DORA = (f"{name}@corp.example" for name in ("anna", "bert", "dora"))
 SEATS = (Seat(ANNA), Seat(BERT), Seat(DORA, "delegate", ANNA))
+
+
+def nobody(_account: Account, _person: str) -> None:
+    """Nobody is denied."""
+
+
 WITHIN = Account.model_validate({**ACCOUNT.model_dump(by_alias=True), "approvers": "corp.example"})
 
 
 def test_an_approver_whose_vote_is_missing_may_be_stood_in_for() -> None:
-    assert refuse_delegate(SEATS, [ANNA], "Bert@corp.example", "carl@corp.example", WITHIN) is None
+    assert refuse_delegate(SEATS, [ANNA], "Bert@corp.example", "carl@corp.example", WITHIN, nobody) is None
 
 
 @pytest.mark.parametrize(
@@ -36,15 +42,15 @@ def test_an_approver_whose_vote_is_missing_may_be_stood_in_for() -> None:
     ],
 )
 def test_nobody_gets_a_vote_by_delegation_who_may_not(approver: str, to: str, field: str) -> None:
-    refusal = refuse_delegate(SEATS, [ANNA], approver, to, WITHIN)
+    refusal = refuse_delegate(SEATS, [ANNA], approver, to, WITHIN, nobody)
     assert refusal is not None
     assert refusal.field == field
 
 
 def test_the_accounts_own_address_is_nobodys() -> None:
     for own in ("release@corp.example", "Release@corp.example", "release+pr@corp.example"):
-        assert refuse_person(own, ACCOUNT) is not None
-    assert refuse_person("releases@corp.example", ACCOUNT) is None
+        assert refuse_person(own, ACCOUNT, nobody) is not None
+    assert refuse_person("releases@corp.example", ACCOUNT, nobody) is None
 
 
 def asked(**changes: Any) -> str:
