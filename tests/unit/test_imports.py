@@ -8,13 +8,17 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 LINTER = Path(sys.executable).with_name("lint-imports")
 SOURCES = [ROOT / "shared", *sorted((ROOT / "services").iterdir())]
 # Modules that run something when they are imported: programs, and Alembic's scripts.
 NOT_FOR_IMPORT = ("__main__", "postroom.store.migrations")
+# Modules that are not pure, and an import of each, or of what it imports, that says so.
+CHAINS = {
+    "postroom.spool": "postroom.spool -> os",
+    "postroom.broker.publisher": "postroom.broker.publisher -> random",
+    "postroom.accounts_plan": "postroom.accounts_file -> yaml",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -36,21 +40,14 @@ def test_the_import_contracts_are_kept() -> None:
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize(
-    ("module", "chain"),
-    [
-        ("postroom.spool", "postroom.spool -> os"),
-        ("postroom.broker.publisher", "postroom.broker.publisher -> random"),
-        ("postroom.accounts_plan", "postroom.accounts_file -> yaml"),
-    ],
-)
-def test_the_contract_of_the_pure_modules_would_notice(tmp_path: Path, module: str, chain: str) -> None:
+def test_the_contract_of_the_pure_modules_would_notice(tmp_path: Path) -> None:
+    added = "".join(f' "{module}",' for module in CHAINS)
     text = (ROOT / "pyproject.toml").read_text()
     config = tmp_path / "pyproject.toml"
-    config.write_text(text.replace('"postroom.account",', f'"postroom.account", "{module}",', 1))
+    config.write_text(text.replace('"postroom.account",', f'"postroom.account",{added}', 1))
     result = lint(config)
     assert result.returncode == 1
-    assert chain in result.stdout
+    assert [chain for chain in CHAINS.values() if chain not in result.stdout] == []
 
 
 def test_a_module_that_says_it_is_pure_is_under_the_contract() -> None:

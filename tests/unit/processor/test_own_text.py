@@ -48,8 +48,11 @@ class Measured:
     leaking: tuple[str, ...]
 
 
+cut = cache(cut_plain_text)
+
+
 def kept_lines(body: str) -> frozenset[int]:
-    notes = cut_plain_text(body).notes
+    notes = cut(body).notes
     return frozenset(number for number, note in enumerate(notes, 1) if note.kind == "own")
 
 
@@ -97,7 +100,7 @@ def _numbers(ranges: str) -> set[int]:
 
 
 def _filled(body: str, numbers: set[int]) -> frozenset[int]:
-    blank = {number for number, note in enumerate(cut_plain_text(body).notes, 1) if note.kind == "blank"}
+    blank = {number for number, note in enumerate(cut(body).notes, 1) if note.kind == "blank"}
     return frozenset(numbers - blank)
 
 
@@ -234,7 +237,7 @@ def test_nothing_quoted_is_kept_where_a_decision_is_read(top: str) -> None:
         Case(case.name, f"{top}\n\n{case.body}", frozenset({1, *(number + 2 for number in case.own)}))
         for case in cases
     )
-    decided = tuple(case for case in decided if isinstance(read_verdict(cut_plain_text(case.body)), Decided))
+    decided = tuple(case for case in decided if isinstance(read_verdict(cut(case.body)), Decided))
     measure = measured(decided)
     print(f"with {top!r}, a decision read: {said(measure)}")
     assert measure.leaking == ()
@@ -248,7 +251,7 @@ def test_every_rule_is_needed_for_a_body_at_hand() -> None:
 
 def rules_of(case: Case) -> Iterator[str]:
     """The rules without which more of a case would be kept."""
-    named = {note.rule for note in cut_plain_text(case.body).notes}
+    named = {note.rule for note in cut(case.body).notes}
     for rule in LINE_RULES:
         if rule.name in named:
             others = [each for each in LINE_RULES if each is not rule]
@@ -261,7 +264,7 @@ def rules_of(case: Case) -> Iterator[str]:
     "rule", ["attribution", "dashes", "header-block", "quoting-mark", "rest", "wrapped-quote", "no-rule-fits"]
 )
 def test_every_class_of_lines_occurs_and_is_explained(rule: str) -> None:
-    notes = [note for case in own_cases() for note in cut_plain_text(case.body).notes if note.rule == rule]
+    notes = [note for case in own_cases() for note in cut(case.body).notes if note.rule == rule]
     assert notes
     assert {bool(note.reason) for note in notes} == {True}
 
