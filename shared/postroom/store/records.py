@@ -9,14 +9,15 @@ from sqlalchemy import Connection, select, tuple_
 from postroom.addresses import fold_case
 from postroom.record import Record, send_record_id
 from postroom.store.engine import insert_new
+from postroom.store.packing import packed
 from postroom.store.schema import contact_addresses, records
 
 
-def add(connection: Connection, new: Sequence[Record]) -> set[str]:
-    """Record them, those without a contact under the one that has their recipient's address; the new ids."""
+def add(connection: Connection, new: Sequence[Record]) -> None:
+    """Record them, those without a contact under the one that has their recipient's address."""
     contacts = _contacts(connection, [each for each in new if each.contact_id is None])
     rows = [_row(each, contacts) for each in new]
-    return insert_new(connection, records, rows, key="id")
+    insert_new(connection, records, rows)
 
 
 def sha256_of(connection: Connection, send_ids: Iterable[str]) -> dict[str, str]:
@@ -48,7 +49,7 @@ def _row(record: Record, contacts: dict[tuple[str, str], str]) -> dict[str, Any]
     return {
         **vars(record),
         "contact_id": record.contact_id or found,
-        "headers": None if record.headers is None else zlib.compress(record.headers),
+        "headers": None if record.headers is None else packed(record.headers),
     }
 
 
