@@ -13,11 +13,11 @@ from postroom.store.packing import packed
 from postroom.store.schema import contact_addresses, records
 
 
-def add(connection: Connection, new: Sequence[Record]) -> None:
-    """Record them, those without a contact under the one that has their recipient's address."""
+def add(connection: Connection, new: Sequence[Record]) -> set[str]:
+    """Record them, those without a contact under the one that has their recipient's address; the new ids."""
     contacts = _contacts(connection, [each for each in new if each.contact_id is None])
     rows = [_row(each, contacts) for each in new]
-    insert_new(connection, records, rows)
+    return insert_new(connection, records, rows, key="id")
 
 
 def sha256_of(connection: Connection, send_ids: Iterable[str]) -> dict[str, str]:
