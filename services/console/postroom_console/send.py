@@ -63,7 +63,7 @@ def send(who: Who, as_json: bool, list_file: str | None, **given: Any) -> None:
     A list is checked whole first; if a line is wrong nobody gets a mail. The same list again mails nobody
     twice: to send it once more give it another --id.
 
-    Exit codes: 0 ordered (with --wait: sent), 1 not sent, or in doubt, 2 refused, 3 not known in time.
+    Exit codes: 0 ordered (with --wait: sent to all), 1 not sent, or in doubt, 2 refused, 3 not known in time.
     """
     given["account"] = given["account"] or _account_of_template(who, given["template"])
     if list_file is not None:

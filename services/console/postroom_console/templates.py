@@ -166,6 +166,7 @@ def lint_templates(names: tuple[str, ...], folder: Path | None, who: Who, as_jso
 @acting
 def preview(name: str, folder: Path | None, account: str | None, target: Path, who: Who) -> None:
     """Write the mail that a template makes of its sample values.
+
     NAME.eml is the mail; NAME.html is its HTML part, if it has one, for a browser.
 
     Nothing is sent. There are no previews of mail from confidential accounts.

@@ -68,7 +68,7 @@ def test_a_pause_ends_with_the_settings_that_it_was_found_with(room: Sendroom, i
             room.write_accounts(entry("ops", port))
         else:
             account = {key: value for key, value in entry("ops", port).items() if key != "smtp"}
-            room.write_accounts({**account, "send": True}, system_smtp=smtp)
+            room.write_accounts({**account, "use_system_smtp": True}, system_smtp=smtp)
 
     def is_paused() -> bool:
         with room.store.read() as connection:
