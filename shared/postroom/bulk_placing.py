@@ -54,7 +54,7 @@ def template_for(store: Store, account: Account, name: str | None) -> Template:
     with store.read() as connection:
         stored = stored_templates.read_all(connection)
     templates = stored.templates
-    if name in stored.unreadable:
+    if name and name in stored.unreadable:
         raise NoList(stored.unreadable[name])
     found = templates.get(name) if name else default_of(templates.values(), account.name)
     if found is None:
