@@ -84,7 +84,7 @@ def _without_tag(address: str) -> str:
 
 def fold_case(text: str) -> str:
     """The text with the letters A to Z in lower case and everything else as it is."""
-    return text.translate(_LOWER)
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def with_tag(address: str, tag: str) -> str:

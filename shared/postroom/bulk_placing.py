@@ -52,7 +52,10 @@ class Checked:
 def template_for(store: Store, account: Account, name: str | None) -> Template:
     """The template of a name, or the default one. Raises NoList: there is none."""
     with store.read() as connection:
-        templates = stored_templates.read(connection)
+        stored = stored_templates.read_all(connection)
+    templates = stored.templates
+    if name and name in stored.unreadable:
+        raise NoList(stored.unreadable[name])
     found = templates.get(name) if name else default_of(templates.values(), account.name)
     if found is None:
         known = f"there are {', '.join(sorted(templates))}" if templates else "there is none yet"

@@ -83,4 +83,4 @@ def tagged(address: str, tag: str) -> str | None:
 
 def _mac(secret: bytes, kind: Kind, key_id: int, send_id: str) -> bytes:
     message = b"postroom mail tag 1\0" + _LETTERS[kind].encode() + bytes([key_id]) + send_id.encode()
-    return hmac.new(secret, message, hashlib.sha256).digest()[:_MAC_BYTES]
+    return hmac.digest(secret, message, "sha256")[:_MAC_BYTES]

@@ -5,6 +5,7 @@ each type name to its model: a new message is a new class here and nothing else.
 `postroom.envelope`, the queues in `postroom.topology`, the generated contract in `docs/reference`.
 """
 
+import hashlib
 import re
 import uuid
 from datetime import UTC, datetime
@@ -1099,12 +1100,16 @@ def _concrete(root: type[Message]) -> list[type[Message]]:
 
 MESSAGES: dict[str, type[Message]] = {model.TYPE: model for model in _concrete(Message)}
 
-_NAMESPACE = uuid.UUID("6f1f5f0e-3c0a-5d0b-9a56-0c2f8f5d8a11")
+_NAMESPACE = uuid.UUID("6f1f5f0e-3c0a-5d0b-9a56-0c2f8f5d8a11").bytes
 
 
 def derive_id(cause: str, *parts: str | int) -> str:
     """The id of a message that follows from a cause: the same cause and parts give the same id."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join([cause, *map(str, parts)])))
+    name = "\x1f".join([cause, *map(str, parts)]).encode()
+    # A UUID of version 5 (RFC 9562 section 5.5), made several times faster than by uuid5: each mail has many.
+    found = hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(found[16], 16) & 3]
+    return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 
 
 def mail_id(account: str, folder: str, uidvalidity: int, uid: int) -> str:

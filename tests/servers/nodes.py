@@ -15,7 +15,7 @@ from tests.servers.dovecot import DovecotNode
 from tests.servers.imap_script import ImapScript
 from tests.servers.node import Node
 from tests.servers.oauth import OAuthNode
-from tests.servers.postfix import SmtpSink
+from tests.servers.postfix import PostfixNode, SmtpSink
 from tests.servers.postgresql import PostgresqlNode
 from tests.servers.pymap import Pymap
 from tests.servers.rabbitmq import RabbitNode
@@ -79,6 +79,11 @@ class Nodes:
         """An smtp-sink with these options, see `tests.servers.postfix`."""
         self._need("postfix")
         return self._started(SmtpSink(self._folder("sink"), *options, keep=keep))
+
+    def postfix(self, domain: str, lmtp_port: int) -> PostfixNode:
+        """A Postfix that hands the mail of a domain to this LMTP server, and returns all other mail."""
+        self._need("postfix")
+        return self._started(PostfixNode(self._folder("postfix"), domain, lmtp_port))
 
     def pymap(self) -> Pymap:
         """A pymap, without TLS."""

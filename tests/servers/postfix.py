@@ -1,4 +1,4 @@
-"""Postfix's smtp-sink for the tests: an SMTP server that counts, keeps, delays or refuses mail.
+"""Postfix for the tests: its smtp-sink, a server that counts, keeps, delays or refuses mail; and a whole one.
 
 Options that refuse, drop or delay, as `smtp-sink(1)` has them: `-r RCPT -b "450 …"` and
 `-f RCPT -B "550 …"` refuse a command for now and for good; `-q .` drops the connection after the
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,39 @@ from tests.servers.node import Node
 from tests.servers.process import Command, Process, accepts, free_port
 from tests.servers.search import Recipe, Server, program
 from tests.waiting import wait_until
+
+MAIN = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/postfix.log
+maillog_file_prefixes = /
+myhostname = mx.example.net
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+disable_dns_lookups = yes
+default_transport = error:5.4.4 there is no such domain here
+transport_maps = inline:{{ {{ {domain} = lmtp:inet:127.0.0.1:{lmtp_port} }} }}
+"""
+MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+postlog unix-dgram n - n - 1 postlogd
+"""
 
 SINK_USER = "nobody"
 START_TIMEOUT_S = 10.0
@@ -74,6 +108,32 @@ class SmtpSink(Node):
         arguments += [f"{self.host}:{self.port}", BACKLOG]
         process = Process(Command(arguments, self.folder))
         process.wait_ready(lambda: accepts(self.port), START_TIMEOUT_S, "smtp-sink to take connections")
+        return process
+
+
+class PostfixNode(Node):
+    """A whole Postfix: it hands the mail of one domain to an LMTP server, and returns all other mail."""
+
+    def __init__(self, folder: Path, domain: str, lmtp_port: int) -> None:
+        super().__init__(folder)
+        self.host = "127.0.0.1"
+        self.port = free_port()
+        self._configuration = folder / "conf"
+        for name in ("conf", "queue", "data"):
+            (folder / name).mkdir(parents=True)
+        shutil.chown(folder / "data", "postfix")
+        main = MAIN.format(folder=folder, domain=domain, lmtp_port=lmtp_port)
+        (self._configuration / "main.cf").write_text(main)
+        (self._configuration / "master.cf").write_text(MASTER.format(port=self.port))
+
+    def _launch(self) -> Process:
+        # Makes the folders of the queue.
+        check = [str(program("postfix")), "-c", str(self._configuration), "check"]
+        subprocess.run(check, check=True, capture_output=True)
+        master = str(program("/usr/lib*/postfix/sbin/master"))
+        command = Command([master, "-c", str(self._configuration), "-d"], self.folder, log_name="postfix.log")
+        process = Process(command)
+        process.wait_ready(lambda: accepts(self.port), START_TIMEOUT_S, "Postfix to take connections")
         return process
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from rich.table import Table
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
@@ -132,7 +132,7 @@ def _not_sent(view: View, bulk_id: str, limit: int) -> list[dict[str, Any]]:
     query = (
         select(each.recipient, sends.c.state, sends.c.reason_code, sends.c.detail)
         .join_from(bulk_recipients, sends, and_(sends.c.send_id == each.send_id, each.bulk_id == bulk_id))
-        .where(sends.c.state.in_(_NOT_SENT))
+        .where(sends.c.state.in_(_NOT_SENT), func.coalesce(sends.c.reason_code, "") != "cancelled")
         .order_by(each.position)
         .limit(limit)
     )

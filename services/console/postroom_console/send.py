@@ -21,8 +21,9 @@ from postroom.messages import MailSend, derive_id, utc_seconds
 from postroom.settings import Settings
 from postroom.spool import Spool
 from postroom.store import audit, outbox
-from postroom.store.schema import sends
-from postroom_console.acting import Who, acting, doing
+from postroom.store import templates as stored_templates
+from postroom.store.schema import send_recipients, sends
+from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.bulk_sending import send_bulk
 from postroom_console.faults import FAILED, OK
@@ -35,7 +36,7 @@ LOOK_AGAIN_S = 0.2
 
 
 @click.command("send")
-@click.option("--account", required=True, help="The account that sends.")
+@click.option("--account", help="The account that sends. Default: the one that the template names.")
 @click.option("--to", "recipient", metavar="ADDRESS", help="Who gets the mail.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="Who else; repeat.")
 @click.option("--subject", help="One line.")
@@ -62,8 +63,9 @@ def send(who: Who, as_json: bool, list_file: str | None, **given: Any) -> None:
     A list is checked whole first; if a line is wrong nobody gets a mail. The same list again mails nobody
     twice: to send it once more give it another --id.
 
-    Exit codes: 0 ordered (with --wait: sent), 1 not sent, or in doubt, 2 refused, 3 not known in time.
+    Exit codes: 0 ordered (with --wait: sent to all), 1 not sent, or in doubt, 2 refused, 3 not known in time.
     """
+    given["account"] = given["account"] or _account_of_template(who, given["template"])
     if list_file is not None:
         _only_for_one(given)
         send_bulk(who, list_file, _about(who.settings, given), given, as_json=as_json)
@@ -72,6 +74,16 @@ def send(who: Who, as_json: bool, list_file: str | None, **given: Any) -> None:
         raise Misconfigured("skip-invalid", "--skip-invalid goes with --bulk")
     order = _order(who.settings, given)
     _send_one(who, order, given, as_json=as_json)
+
+
+def _account_of_template(who: Who, name: str | None) -> str:
+    with looking(who) as view:
+        templates = stored_templates.read(view.connection)
+    template = templates.get(name) if name else None
+    if template is None or template.account is None:
+        which = f"the template {name} names none" if template else "--account is missing"
+        raise Misconfigured("account", f"which account sends? {which}")
+    return template.account
 
 
 def _only_for_one(given: Mapping[str, Any]) -> None:
@@ -101,7 +113,7 @@ def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: b
     if not given["wait"]:
         click.echo(json.dumps({"id": order.id, "state": "ordered"}) if as_json else order.id)
         return
-    row = _ended(who.settings, order.id, given["timeout_s"])
+    row, several = _ended(who.settings, order.id, given["timeout_s"])
     told = {
         "id": order.id,
         "state": row.state,
@@ -109,20 +121,34 @@ def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: b
         "code": row.code,
         "detail": row.detail,
     }
-    said = f"{row.state}: {safe(row.detail)}" if row.detail else row.state
-    click.echo(json.dumps(told) if as_json else said)
-    click.get_current_context().exit(OK if row.state == "sent" else FAILED)
+    if several:
+        told["recipients"] = [dict(each._mapping) for each in several]
+    lines = [_said(row)] if not several else [f"{each.recipient}: {_said(each)}" for each in several]
+    click.echo(json.dumps(told) if as_json else "\n".join(map(safe, lines)))
+    is_sent = all(each.state == "sent" for each in (row, *several))
+    click.get_current_context().exit(OK if is_sent else FAILED)
 
 
-def _ended(settings: Settings, send_id: str, timeout_s: float | None) -> Any:
-    """The mail's row, once its way has ended. Raises TimeoutError."""
+def _said(row: Any) -> str:
+    return f"{row.state}: {row.detail}" if row.detail else str(row.state)
+
+
+def _ended(settings: Settings, send_id: str, timeout_s: float | None) -> tuple[Any, Sequence[Any]]:
+    """The mail's row once its way has ended, and those of its recipients if it has several.
+
+    Raises:
+        TimeoutError: it has not.
+    """
+    table = send_recipients.c
+    whom = select(table.recipient, table.state, table.code, table.detail).where(table.send_id == send_id)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with opened(settings) as store:
         while True:
             with store.read() as connection:
                 row = connection.execute(select(sends).where(sends.c.send_id == send_id)).one_or_none()
+                several = connection.execute(whom.order_by(table.position)).all()
             if row is not None and row.state in _ENDED:
-                return row
+                return row, several
             if deadline is not None and time.monotonic() >= deadline:
                 state = row.state if row is not None else "ordered"
                 raise TimeoutError(f"{send_id} is {state} after {timeout_s:g} s; it goes on")

@@ -275,7 +275,10 @@ def _of_mail(told: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("settled by", told["settled_by"] or ""),
         ("filed", f"{copy['state']} {copy['detail']}".strip() if copy else ""),
     ]
-    lines += [("recipient", f"{each['recipient']}: {each['state']}") for each in told["recipients"]]
+    lines += [
+        ("recipient", f"{each['recipient']}: {each['state']}: {each['detail']}".removesuffix(": "))
+        for each in told["recipients"]
+    ]
     lines += [("bounce", f"{local(each['at'], _TIME)} {each['detail']}") for each in told["bounces"]]
     if doubt and told["state"] == "uncertain":
         looks = (

@@ -15,9 +15,11 @@ from rich.text import Text
 from postroom.account import Account
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
+from postroom.messages import RESERVED_VALUES
 from postroom.store import audit
 from postroom.store import templates as stored
 from postroom.store.accounts import document
+from postroom.store.templates import Stored
 from postroom.store.view import View
 from postroom.templates.folder import read_folder
 from postroom.templates.lint import Finding, lint, variables
@@ -92,11 +94,14 @@ def apply(folder: Path, dry_run: bool, prune: bool, who: Who) -> None:
 def list_templates(who: Who, as_json: bool) -> None:
     """List the templates in use."""
     with looking(who) as view:
-        found = stored.read(view.connection)
+        there = stored.read_all(view.connection)
+    found = there.templates
+    for why in there.unreadable.values():
+        click.echo(f"warning: {why}", err=True)
     if as_json:
         rows = [{"name": each.name, **each.document} for each in found.values()]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif found:
+    elif found or there.unreadable:
         make_console().print(_table(found.values()))
     else:
         click.echo("no templates: see `postroom templates apply --help`")
@@ -109,8 +114,9 @@ def list_templates(who: Who, as_json: bool) -> None:
 def show(name: str, who: Who, as_json: bool) -> None:
     """Show a template with the names that it needs values for."""
     with looking(who) as view:
-        template = _named(stored.read(view.connection), name)
-    needs = sorted(set().union(*(variables(template, part) for part in ("subject", "text", "html"))))
+        template = _named(stored.read_all(view.connection), name)
+    used = set().union(*(variables(template, part) for part in ("subject", "text", "html")))
+    needs = sorted(used - RESERVED_VALUES)
     if as_json:
         shown = {"name": name, **template.document, "variables": needs}
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
@@ -135,7 +141,7 @@ def lint_templates(names: tuple[str, ...], folder: Path | None, who: Who, as_jso
     Exit codes: 0 no errors (there may be warnings), 1 errors, 2 refused.
     """
     known = _all(folder, who)
-    found = {name: lint(_named(known, name)) for name in names or known}
+    found = {name: lint(_named(known, name)) for name in names or (*known.templates, *known.unreadable)}
     if as_json:
         rows = [{"template": name, **vars(each)} for name, all_ in found.items() for each in all_]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -159,7 +165,9 @@ def lint_templates(names: tuple[str, ...], folder: Path | None, who: Who, as_jso
 )
 @acting
 def preview(name: str, folder: Path | None, account: str | None, target: Path, who: Who) -> None:
-    """Write the mail that a template makes of its sample values: NAME.eml, and NAME.html for a browser.
+    """Write the mail that a template makes of its sample values.
+
+    NAME.eml is the mail; NAME.html is its HTML part, if it has one, for a browser.
 
     Nothing is sent. There are no previews of mail from confidential accounts.
     """
@@ -208,14 +216,17 @@ def _account(view: View, wanted: str | None, template: Template) -> dict[str, An
     return document(Account.model_validate(_EXAMPLE))
 
 
-def _all(folder: Path | None, who: Who) -> Mapping[str, Template]:
+def _all(folder: Path | None, who: Who) -> Stored:
     if folder is not None:
-        return {each.name: each for each in read_folder(folder)}
+        return Stored({each.name: each for each in read_folder(folder)}, {})
     with looking(who) as view:
-        return stored.read(view.connection)
+        return stored.read_all(view.connection)
 
 
-def _named(known: Mapping[str, Template], name: str) -> Template:
+def _named(found: Stored, name: str) -> Template:
+    known = found.templates
+    if name in found.unreadable:
+        raise Misconfigured("templates", found.unreadable[name])
     if name not in known:
         there = f"there are {', '.join(known)}" if known else "there are none"
         raise Misconfigured("templates", f"there is no template {name!r}; {there}")

@@ -143,7 +143,7 @@ def _concerned(
 def _bounced(
     connection: Connection, case: Case, reason: Reason, now: datetime
 ) -> tuple[Handled, list[Envelope[Any]]]:
-    is_new = _mark(connection, case, reason, now)
+    is_new, others = _mark(connection, case, reason, now)
     count = 0
     if reason == "soft":
         account, send_id = case.send.account, case.send.send_id
@@ -154,14 +154,18 @@ def _bounced(
     told = f"{case.send.send_id} came back ({reason}): {_words(case)}"
     noted = _with_reason(case.handled, f"{told}; {case.recipient} is suppressed" if is_suppressed else told)
     if not is_new:
-        return noted, []
-    return noted, [_told(case, _event(case, reason, is_suppressed=is_suppressed), now)]
+        return noted, others
+    return noted, [*others, _told(case, _event(case, reason, is_suppressed=is_suppressed), now)]
 
 
-def _mark(connection: Connection, case: Case, reason: Reason, now: datetime) -> bool:
-    """Mark the mail as come back; False if it was before. Ends a doubt about it: it was sent."""
+def _mark(
+    connection: Connection, case: Case, reason: Reason, now: datetime
+) -> tuple[bool, list[Envelope[Any]]]:
+    """Mark the mail as come back; False if it was before. If it was in doubt, the others have got it."""
     send_id, words = case.send.send_id, _words(case)
-    doubts.end(connection, send_id, "sent", "bounce", words, now)
+    ended = doubts.end(connection, send_id, "sent", "bounce", words, now)
+    sent = ended.sent_events(SOURCE, now) if ended else []
+    others: list[Envelope[Any]] = [each for each in sent if each.message.recipient != case.recipient]
     values = {"state": "bounced", "code": case.returned.code, "detail": words, "updated_at": now}
     table = send_recipients.c
     of_several = (table.send_id == send_id) & (table.recipient == case.recipient)
@@ -169,13 +173,13 @@ def _mark(connection: Connection, case: Case, reason: Reason, now: datetime) -> 
         update(send_recipients).where(of_several, table.state != "bounced").values(**values)
     )
     if not same_address(case.recipient, case.send.recipient):
-        return one.rowcount == 1
+        return one.rowcount == 1, others
     whole = connection.execute(
         update(sends)
         .where(sends.c.send_id == send_id, func.coalesce(sends.c.reason_code, "").not_in(_BOUNCED))
         .values(**values, reason_code=f"{reason}_bounce", holder=None)
     )
-    return whole.rowcount == 1
+    return whole.rowcount == 1, others
 
 
 def _suppress(connection: Connection, case: Case, reason: Reason, now: datetime) -> None:

@@ -29,9 +29,8 @@ class Aftermath:
         """The finding with all that follows; never fails, since the mail is gone."""
         if finding.settled.state == "uncertain":
             return self._in_doubt(finding, job, task, tries)
-        if finding.settled.state == "sent" and task is not None:
-            return replace(finding, copy=self._copy(task))
-        return finding
+        copy = self._copy(task) if finding.settled.state == "sent" and task is not None else None
+        return finding if copy is None else replace(finding, copy=copy)
 
     def _in_doubt(self, finding: Finding, job: Job, task: Task | None, tries: int) -> Finding:
         if task is None:

@@ -30,6 +30,7 @@ class Stock:
     limit_bytes: int
     keys: TokenKeys
     templates: Mapping[str, Template] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
     _used_bytes: int = 0
 
@@ -40,6 +41,12 @@ class Stock:
         template = self._template(command)
         account = template.account if template is not None else None
         return command.model_copy(update={"account": account or ""})
+
+    def unreadable_template(self, command: MailSend) -> str:
+        """Why the template that the order names cannot be read, though it is there; empty: it can."""
+        content = command.content
+        name = content.template if isinstance(content, TemplateMail) else None
+        return self.unreadable.get(name or "", "")
 
     def material(self, command: MailSend, account: Account) -> Material:
         """What the mail is written from.
@@ -113,8 +120,10 @@ class Gathering:
         Raises:
             Transient: the store does not answer.
         """
-        templates: Mapping[str, Template] = {}
+        found = stored.Stored({}, {})
         if any(isinstance(each.content, TemplateMail) for each in commands):
             with self._store.read() as connection:
-                templates = stored.read(connection)
-        return Stock(self._accounts, self._spool, self._limit_bytes, self._keys, templates)
+                found = stored.read_all(connection)
+        return Stock(
+            self._accounts, self._spool, self._limit_bytes, self._keys, found.templates, found.unreadable
+        )

@@ -29,7 +29,7 @@ class Hindrances:
 
     def of(self, command: MailSend) -> dict[str, Outcome]:
         """How the mail ends for those of its recipients to whom it is not sent."""
-        if self.bulks.get(command.bulk_id) == "cancelled":
+        if self.bulks.get(command.bulk_id) in bulks.IS_CANCELLED:
             cancelled = Outcome(Result.FAILED, "cancelled", f"the bulk {command.bulk_id} was cancelled")
             return dict.fromkeys(command.recipients, cancelled)
         wanted = {each: (command.account, each, command.lane) for each in command.recipients}

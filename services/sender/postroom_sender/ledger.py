@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, sele
 
 from postroom.mail_tag import ref_of
 from postroom.store.engine import insert_new, upsert
+from postroom.store.many import execute_many
 from postroom.store.schema import send_recipients, senders, sends
 
 State = Literal["sending", "in_data", "sent", "failed", "uncertain", "retrying", "bounced"]
@@ -195,7 +196,8 @@ def settle(connection: Connection, results: Sequence[Settled], now: datetime) ->
     """Record what the attempts came to. What is sent or failed stays so."""
     if not results:
         return
-    connection.execute(
+    execute_many(
+        connection,
         _SETTLE,
         [
             {
@@ -221,8 +223,7 @@ def settle(connection: Connection, results: Sequence[Settled], now: datetime) ->
         for each in results
         for one in each.recipients
     ]
-    if several:
-        connection.execute(_SETTLE_RECIPIENT, several)
+    execute_many(connection, _SETTLE_RECIPIENT, several)
 
 
 def beat(connection: Connection, holder: str, now: datetime) -> None:

@@ -190,9 +190,10 @@ class Round:
         self._leave(ours, OVERTAKEN)
 
     def _wait_for_room(self, task: Task, wait_s: float) -> None:
+        wait_s = min(wait_s, LONGEST_WAIT_S)
         self._parts.full.note(self._account.name, task.job.command.lane, wait_s)
         sentence = f"the account's rate ({self._account.smtp and self._account.smtp.rate}) is reached"
-        self._note(task, task.tries, Outcome(Result.RETRY, "rate", sentence), min(wait_s, LONGEST_WAIT_S))
+        self._note(task, task.tries, Outcome(Result.RETRY, "rate", sentence), wait_s)
 
     def _next(self) -> Task | None:
         with self._lock:

@@ -110,8 +110,8 @@ class Sending:
                 verdicts[index] = RetryIn(retry_s, "the mail is being sent")
                 continue
             taken.append(command.id)
-            job = Job(index, delivery, stock.addressed(command), "")
-            job = replace(job, hindered=hindering.of(job.command))
+            command = stock.addressed(command)
+            job = Job(index, delivery, command, "", hindered=hindering.of(command))
             paused = hindering.pause(job.command)
             if paused:
                 verdicts[index] = paused
@@ -119,8 +119,10 @@ class Sending:
             try:
                 work = written(job, self._accounts.get(job.command.account), stock)
             except Transient as error:
-                verdicts[index] = RetryIn(NOT_READY_RETRY_S, str(error))
-                continue
+                if not self._is_over(job):
+                    verdicts[index] = RetryIn(NOT_READY_RETRY_S, str(error))
+                    continue
+                work = _refused(job, "expired", f"given up, since it could not be written: {error}")
             wait_s = self._wait_s(work)
             if wait_s:
                 verdicts[index] = RetryIn(wait_s, "the account's mail server is left alone for a while")
@@ -139,7 +141,7 @@ class Sending:
         """How long the mail has to wait for its account's server; not beyond its own end."""
         if isinstance(work, Refused):
             return 0.0
-        if self._is_over(work):
+        if self._is_over(work.job):
             return 0.0
         resting_s = self._parts.standings.retry_in_s(work.account, work.job.delivery.attempt)
         return resting_s or self._parts.full.wait_s(work.account.name, self._lane)
@@ -179,15 +181,15 @@ class Sending:
                 yield each.job.index, Ack()
             elif claim.held:
                 yield each.job.index, RetryIn(retry_s, "another sender hands the mail over")
-            elif pause_s and not self._is_over(each):
+            elif pause_s and not self._is_over(each.job):
                 longest_s = self._parts.patience.resting_delay_s(each.job.delivery.attempt)
                 yield (
                     each.job.index,
                     RetryIn(min(pause_s, longest_s), "the account's mail server wants a pause"),
                 )
 
-    def _is_over(self, work: Task | Refused) -> bool:
-        return self._parts.patience.is_over(work.job.command.written_at, self._parts.clock())
+    def _is_over(self, job: Job) -> bool:
+        return self._parts.patience.is_over(job.command.written_at, self._parts.clock())
 
     def _end(self, work: Task | Refused, claim: Claim) -> Finding | None:
         """What there is to find without sending: a refusal, or a mail that an earlier life left in doubt."""
@@ -209,6 +211,9 @@ class Sending:
 
 def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
     """The job with its mail written, or why there is none. Raises Transient if that is not known yet."""
+    unreadable = stock.unreadable_template(job.command)
+    if unreadable:
+        return _refused(job, "template", unreadable)
     if account is None and not job.command.account:
         return _refused(job, "unknown_account", "the order names no account, and neither does its template")
     if account is None:
@@ -230,6 +235,8 @@ def written(job: Job, account: Account | None, stock: Stock) -> Task | Refused:
 def _again(task: Task, claims: Claims) -> Task:
     """The mail for those who have not got it yet; one that they may have got, as they got it."""
     claim = claims.of[task.job.send_id]
+    if not claim.attempts and not claim.settled and not task.job.hindered:
+        return task
     job = replace(task.job, settled=claim.settled)
     content = claims.contents.get(job.send_id, task.mail.content)
     mail = replace(task.mail, recipients=job.wanted, content=content)

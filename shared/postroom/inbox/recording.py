@@ -1,6 +1,5 @@
 """Writes messages into their conversations, in the transaction of what became of them; in bulk."""
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,9 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from postroom.errors import Transient
 from postroom.inbox.entry import Entry, Source, short_id
 from postroom.inbox.placing import Lead, Placing, keys_of, place
-from postroom.store.engine import insert_new
+from postroom.store.engine import insert_all, insert_new
+from postroom.store.many import execute_many
+from postroom.store.packing import packed
 from postroom.store.schema import (
     contact_addresses,
     contacts,
@@ -20,7 +21,6 @@ from postroom.store.schema import (
     message_sources,
 )
 
-_FAST = 1  # text shrinks to a third already; the transaction must not wait for the rest
 _TRIES = 5
 MAX_PARAMETERS = 5000
 _COLUMNS = (
@@ -53,10 +53,9 @@ def record(
     placing = _placed(connection, new, within)
     _write_conversations(connection, placing)
     rows = [_message_row(each, placing.conversations[each.id]) for each in new]
-    connection.execute(conversation_messages.insert(), rows)
+    insert_all(connection, conversation_messages, rows)
     sources = [_source_row(each, each.source) for each in new if each.source]
-    if sources:
-        connection.execute(message_sources.insert(), sources)
+    insert_all(connection, message_sources, sources)
     _make_contacts(connection, [each for each in new if each.direction == "out"], now)
     return {**replayed, **placing.conversations}
 
@@ -127,7 +126,7 @@ def _take(connection: Connection, placing: Placing) -> bool:
         for key, (account, lead) in sorted(placing.new_leads.items())
     ]
     if rows and connection.dialect.name == "sqlite":  # where nobody else writes meanwhile
-        connection.execute(conversation_keys.insert(), rows)
+        insert_all(connection, conversation_keys, rows)
     elif len(insert_new(connection, conversation_keys, rows, key="key")) != len(rows):
         table = conversation_keys.c
         mine = [
@@ -139,8 +138,7 @@ def _take(connection: Connection, placing: Placing) -> bool:
         {"of": key, "to": lead.conversation_id, "moment": lead.at}
         for key, lead in sorted(placing.moved_leads.items())
     ]
-    if moved:
-        connection.execute(_MOVE_KEY, moved)
+    execute_many(connection, _MOVE_KEY, moved)
     return True
 
 
@@ -158,11 +156,10 @@ _TOUCH = (
 
 def _write_conversations(connection: Connection, placing: Placing) -> None:
     begun = [_conversation_row(placing, each, first) for each, first in placing.begun.items()]
-    if begun:
-        connection.execute(conversations.insert(), begun)
+    insert_all(connection, conversations, begun)
     joined = [_conversation_row(placing, each, first) for each, first in sorted(placing.joined.items())]
     if joined:
-        connection.execute(_TOUCH, [{"of": row["id"], "moment": row["last_at"]} for row in joined])
+        execute_many(connection, _TOUCH, [{"of": row["id"], "moment": row["last_at"]} for row in joined])
         # One that was erased after its keys were read begins anew.
         insert_new(connection, conversations, joined)
 
@@ -184,11 +181,10 @@ def _message_row(entry: Entry, conversation_id: str) -> dict[str, Any]:
 
 
 def _source_row(entry: Entry, source: Source) -> dict[str, Any]:
-    packed = None if source.content is None else zlib.compress(source.content, _FAST)
     return {
         "message_id": entry.id,
         "account": entry.account,
-        "content": packed,
+        "content": None if source.content is None else packed(source.content),
         "dataref": source.dataref,
         "size_bytes": source.size_bytes,
         "truncated": source.truncated,

@@ -15,7 +15,15 @@ from postroom.fault import sentence
 from postroom.sections import SECTIONS, SectionName, written
 from postroom.store import deny, former_accounts
 from postroom.store.engine import insert_new, upsert
-from postroom.store.schema import account_status, accounts, oauth_grants, revisions, secrets, sections
+from postroom.store.schema import (
+    account_status,
+    accounts,
+    oauth_grants,
+    revisions,
+    secrets,
+    sections,
+    send_windows,
+)
 from postroom.user import User
 from postroom.webhook import Webhook
 
@@ -128,6 +136,17 @@ def put(connection: Connection, account: Account, now: datetime) -> None:
         "updated_at": now,
     }
     upsert(connection, accounts, [row], update=("document", "updated_at"))
+    if known and known.document.get("smtp") != row["document"].get("smtp"):
+        _end_pauses(connection, [account.name])
+
+
+def _end_pauses(connection: Connection, names: Sequence[str]) -> None:
+    """What the mail server that they had before wanted says nothing about the one that they have now."""
+    connection.execute(
+        update(send_windows)
+        .where(send_windows.c.account.in_(names))
+        .values(paused_at=None, paused_until=None, pause_reason="")
+    )
 
 
 def order(connection: Connection, names: Sequence[str]) -> None:
@@ -142,6 +161,9 @@ def order(connection: Connection, names: Sequence[str]) -> None:
 
 def put_section(connection: Connection, name: SectionName, value: Any, now: datetime) -> None:
     """Write what is for all accounts; None, or a list with nothing in it, removes it."""
+    if name == "system_smtp":
+        rows = connection.execute(select(accounts.c.name, accounts.c.document))
+        _end_pauses(connection, [row.name for row in rows if not row.document.get("smtp")])
     if not value:
         connection.execute(delete(sections).where(sections.c.name == name))
         return

@@ -15,7 +15,8 @@ from postroom.errors import Misconfigured
 from postroom.store.engine import Store, insert_new
 from postroom.store.schema import bulk_recipients, bulks, sends
 
-State = Literal["preparing", "sending", "paused", "cancelled", "done"]
+State = Literal["preparing", "sending", "paused", "cancelling", "cancelled", "done"]
+"""`cancelling`: what is on the way has not ended yet."""
 Outcome = Literal["queued", "sent", "failed", "uncertain", "suppressed", "bounced", "cancelled"]
 OUTCOMES: tuple[Outcome, ...] = (
     *("queued", "sent", "failed", "uncertain", "suppressed", "bounced", "cancelled"),
@@ -27,10 +28,12 @@ WINDOW = 1000
 BATCH = 250
 AT_ONCE = 20
 _ENDED = ("sent", "failed", "uncertain", "bounced")
+_GOING: tuple[State, ...] = ("sending", "cancelling")
+IS_CANCELLED: tuple[State, ...] = ("cancelling", "cancelled")
 _MOVES: Mapping[str, tuple[State, tuple[State, ...]]] = {
     "pause": ("paused", ("sending",)),
     "resume": ("sending", ("paused",)),
-    "cancel": ("cancelled", ("preparing", "sending", "paused")),
+    "cancel": ("cancelling", ("preparing", "sending", "paused")),
 }
 """What may be done to a bulk: the state after it, and those before it."""
 
@@ -154,7 +157,7 @@ def counts(connection: Connection, bulk_ids: Sequence[str]) -> dict[str, dict[Ou
 
 def _outcome(bulk: str, state: str, outcome: str, sent: str | None, why: str | None) -> Outcome:
     if state == "waiting":
-        return "cancelled" if bulk == "cancelled" else "queued"
+        return "cancelled" if bulk in IS_CANCELLED else "queued"
     if sent in _ENDED:
         return ended_as(sent, why)
     # What became of mails is forgotten after a while (`retention.logs`), and what the list says stays.
@@ -175,7 +178,7 @@ def turns(connection: Connection, now: datetime) -> list[Turn]:
     """
     rows = connection.execute(
         select(bulks)
-        .where(bulks.c.state == "sending")
+        .where(bulks.c.state.in_(_GOING))
         .order_by(bulks.c.updated_at, bulks.c.id)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -184,9 +187,9 @@ def turns(connection: Connection, now: datetime) -> list[Turn]:
 
 
 def any_sending(connection: Connection) -> bool:
-    """Whether there is a bulk to feed."""
+    """Whether there is a bulk to feed, or one whose end is to be noted."""
     return (
-        connection.execute(select(bulks.c.id).where(bulks.c.state == "sending").limit(1)).first() is not None
+        connection.execute(select(bulks.c.id).where(bulks.c.state.in_(_GOING)).limit(1)).first() is not None
     )
 
 
@@ -194,17 +197,16 @@ def _turn(connection: Connection, bulk: Row[Any], now: datetime) -> Turn:
     on_the_way = _note_ended(connection, bulk.id)
     each = bulk_recipients.c
     room = min(WINDOW - on_the_way, BATCH)
-    waiting = connection.execute(
-        select(bulk_recipients)
-        .where(each.bulk_id == bulk.id, each.state == "waiting")
-        .order_by(each.position)
-        .limit(max(room, 1))
-    ).all()
+    query = select(bulk_recipients).where(each.bulk_id == bulk.id, each.state == "waiting")
+    is_cancelled = bulk.state in IS_CANCELLED
+    waiting = (
+        [] if is_cancelled else connection.execute(query.order_by(each.position).limit(max(room, 1))).all()
+    )
     chosen = waiting[: max(room, 0)]
     if chosen:
         _set(connection, [{"of": row.bulk_id, "at": row.position, "to": "fed"} for row in chosen])
     ended = not waiting and on_the_way == 0
-    changes = {"state": "done"} if ended else {}
+    changes = {"state": "cancelled" if is_cancelled else "done"} if ended else {}
     # The one that was fed last is the last in line.
     connection.execute(update(bulks).where(bulks.c.id == bulk.id).values(updated_at=now, **changes))
     return Turn(bulk, chosen, ended)

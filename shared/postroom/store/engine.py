@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, mak
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import Insert, ReturningInsert
 
 from postroom.errors import Misconfigured, Permanent, Transient
+from postroom.store.many import execute_many, insert_returning
 
 _READ_ONLY = "postroom_read_only"
 _SQLITE_PRAGMAS = (
@@ -87,6 +89,11 @@ class Store:
         self.engine.dispose()
 
 
+def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows, none of which is there."""
+    execute_many(connection, _insertion(table), rows)
+
+
 def insert_new(
     connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, key: str | None = None
 ) -> set[Any]:
@@ -96,13 +103,27 @@ def insert_new(
     """
     if not rows:
         return set()
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing()
+    dialect = connection.dialect.name
     if key is None:
-        connection.execute(statement, list(rows))
+        execute_many(connection, _new_insertion(table, dialect), rows)
         return set()
-    returning: ReturningInsert[Any] = statement.returning(table.c[key])
-    return set(connection.execute(returning, list(rows)).scalars())
+    return insert_returning(connection, _returning_insertion(table, dialect, key), rows)
+
+
+@cache
+def _insertion(table: Table) -> Insert:
+    return table.insert()
+
+
+@cache
+def _new_insertion(table: Table, dialect: str) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _returning_insertion(table: Table, dialect: str, key: str) -> ReturningInsert[Any]:
+    return _new_insertion(table, dialect).returning(table.c[key])
 
 
 def upsert(

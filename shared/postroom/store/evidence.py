@@ -8,9 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, delete, func, select
 
 from postroom.evidence.chain import Entry, Tail
+from postroom.store.packing import packed
 from postroom.store.schema import approvals, evidence
-
-_FAST = 1  # text shrinks to a third already; the transaction must not wait for the rest
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _row(recorded: Recorded, now: datetime) -> dict[str, object]:
         "event_sha256": recorded.event_sha256,
         "recorded_at": now,
         "document": entry.document,
-        "mail": None if entry.mail is None else zlib.compress(entry.mail, _FAST),
+        "mail": None if entry.mail is None else packed(entry.mail),
         "previous": entry.previous,
         "digest": entry.digest,
         "key": entry.key,

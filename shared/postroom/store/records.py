@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, tuple_
 from postroom.addresses import fold_case
 from postroom.record import Record, send_record_id
 from postroom.store.engine import insert_new
+from postroom.store.packing import packed
 from postroom.store.schema import contact_addresses, records
 
 
@@ -48,7 +49,7 @@ def _row(record: Record, contacts: dict[tuple[str, str], str]) -> dict[str, Any]
     return {
         **vars(record),
         "contact_id": record.contact_id or found,
-        "headers": None if record.headers is None else zlib.compress(record.headers),
+        "headers": None if record.headers is None else packed(record.headers),
     }
 
 

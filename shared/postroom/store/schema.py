@@ -1,6 +1,8 @@
 """Every table. The first paragraph of each says who writes it; times are UTC."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -33,6 +35,14 @@ metadata = MetaData(
 _Key = BigInteger().with_variant(Integer, "sqlite")
 
 
+def _as_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time without an offset does not go into the store")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware UTC time on both databases; SQLite keeps no offset, so it is put back on reading."""
 
@@ -46,6 +56,10 @@ class Moment(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a time without an offset does not go into the store")
         return value.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """As SQLAlchemy writes times on SQLite, several times faster: most rows have several of them."""
+        return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Aware, in UTC."""
@@ -797,7 +811,8 @@ bulks = Table(
     Column("account", String(63), nullable=False),
     # Empty: the default template.
     Column("template", String(63), nullable=False),
-    # `preparing` (its list is not whole yet), `sending`, `paused`, `cancelled` or `done`.
+    # `preparing` (its list is not whole yet), `sending`, `paused`, `cancelling`, `cancelled` or
+    # `done`.
     Column("state", String(10), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("total", Integer, nullable=False),

@@ -131,11 +131,15 @@ CASES: Mapping[str, Sequence[Case]] = {
     "tokens list": (SEES_NOTHING, Case("anna --json")),
     "tokens revoke": (Case("0123456789abcdef", hostile=True),),
     "audit list": (READS, Case("--account ops --json", shows=True), Case("--actor anna --before DEED")),
+    "webhooks list": (Case("--json", admin=True),),
+    "webhooks show": (Case("nowhere", hostile=True),),
+    "webhooks test": (Case("nowhere", hostile=True),),
+    "webhooks replay": (Case("nowhere --all", hostile=True),),
     "audit show": (Case("DONE", shows=True), Case("DEED --json", shows=True)),
 }
 WITHOUT_USERS = (
-    *("accounts", "apply", "approvals", "config", "demo", "evidence", "fetcher", "migrate", "processor"),
-    *("secrets", "sender", "topology", "up"),
+    *("accounts", "apply", "approvals", "config", "demo", "evidence", "fetcher", "migrate", "notifier"),
+    *("processor", "secrets", "sender", "topology", "up"),
 )
 """Groups of whoever has the shell and the settings: they act for no user, and show nothing of the inbox."""
 

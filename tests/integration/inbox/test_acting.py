@@ -186,3 +186,29 @@ def test_what_is_not_there_is_a_clear_refusal(desk: Desk, name: str) -> None:
     ):
         result = desk.run(*command, name)
         assert (result.exit_code, "there is no" in result.output) == (2, True), command
+
+
+def test_rules_that_were_added_or_removed_are_as_before_once_that_is_undone(desk: Desk) -> None:
+    def rules() -> list[tuple[str, str]]:
+        return [(row["pattern"], row["reason"]) for row in desk.json("deny", "list") if row["added_at"]]
+
+    assert desk.run("deny", "add", "one.example", "two.example", "--reason", "spam").exit_code == 0
+    assert desk.run("deny", "remove", "ONE.example.", "--account", "desk").exit_code == 2
+    assert desk.run("deny", "remove", "ONE.example.").exit_code == 0
+    assert desk.json("audit", "undo")["action"] == "deny.remove"
+    assert rules() == [("one.example", "spam"), ("two.example", "spam")]
+    assert desk.json("audit", "undo")["action"] == "deny.add"
+    assert rules() == []
+    nothing = desk.run("audit", "undo")
+    assert (nothing.exit_code, "nothing that you did can be undone" in nothing.output) == (2, True)
+    nowhere = desk.run("audit", "list", "--before", "nowhere")
+    assert (nowhere.exit_code, "there is no 'nowhere'" in nowhere.output) == (2, True)
+
+
+def test_whatever_strangers_write_ids_are_shown_whole(desk: Desk) -> None:
+    address = f"{'a' * 60}@{'b' * 60}.example"
+    conversation = desk.come(sender=address, subject="\N{CJK UNIFIED IDEOGRAPH-65E5}" * 300)
+    for command in (("inbox", "list"), ("inbox", "search", "a")):
+        output = desk.run(*command).output
+        assert conversation in output and "desk" in output
+        assert max(map(len, output.splitlines())) <= 110

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
+from postroom.access import the_operator
 from postroom.account_retention import Retention
 from postroom.inbox import retention
 from postroom.messages import PlainMail
 from postroom.spool import Spool
+from postroom.store import audit
 from postroom.store.schema import approvals, message_sources
 from tests.integration.inbox.desk import Desk
 from tests.integration.inbox.test_recording import request
@@ -104,7 +106,12 @@ def test_a_person_is_exported_and_erased_in_all_accounts(desk: Desk, tmp_path: P
     assert len(mails) == 3 and not any(b"not mine" in mail for mail in mails)
     assert len(about["addresses"]) == 1 and len(about["outcomes"]) == 2
     assert desk.run("contacts", "export", "bert@other.example", "--to", str(target)).exit_code == 2
+    (conversation,) = {row["id"] for row in desk.json("inbox", "list", "--account", "clinic")["rows"]}
+    blocked = desk.json("inbox", "block", conversation)["deed"]
     erased = desk.json("contacts", "erase", "bert@other.example", "--yes")
+    (row,) = desk.rows("audit", id=blocked)
+    assert (row["detail"], row["undo"]) == ({"pattern": "(erased)"}, None)
+    assert "cannot be undone" in desk.run("audit", "undo", blocked).output
     assert (erased["erased"], erased["accounts"]) == (3, ["clinic", "desk"])
     assert [row["author"] for row in desk.rows("conversation_messages")] == ["carol@other.example"]
     assert len(desk.rows("conversations")) == len(desk.rows("message_sources")) == 1
@@ -127,3 +134,22 @@ def test_retention_that_makes_no_sense_is_refused(desk: Desk) -> None:
         assert result.exit_code == 2
         assert "retention.raw" in result.output
     assert timedelta(seconds=Retention.model_validate({}).raw_s).days == 90
+
+
+def test_the_audit_is_forgotten_from_its_oldest_deed_on(desk: Desk) -> None:
+    for number in range(3):
+        with desk.store.write() as connection:
+            audit.record(
+                connection,
+                the_operator(),
+                "deny.add",
+                None,
+                str(number),
+                {},
+                now=desk.now + timedelta(days=number),
+            )
+    before = desk.now + timedelta(days=2)
+    with desk.store.write() as connection:
+        assert audit.forget_before(connection, before, 1) == 1
+        assert audit.forget_before(connection, before, 5) == 1
+    assert [row["target"] for row in desk.rows("audit")] == ["2"]

@@ -135,3 +135,23 @@ def test_a_change_is_in_effect_without_a_restart_and_old_queues_go_when_empty(of
 
 
 EXPIRED = {"account": "ops", "approval_id": "r-1", "deadline": "2026-01-31T00:00:00Z"}
+
+
+def test_the_queues_of_events_are_checked_and_what_a_removed_webhook_left_is_listed(office: Office) -> None:
+    office.apply(office.webhook("tickets", "http://127.0.0.1:9/nobody"))
+
+    def check() -> dict[str, dict[str, object]]:
+        found = json.loads(office.run("topology", "check", "--json").stdout)
+        return {each["name"]: each for each in found}
+
+    missing = check()[f"queue {queue_of('tickets').name}"]
+    assert (missing["ok"], "start the notifier" in str(missing["advice"])) == (False, True)
+    with office.notifier():
+        office.wait_for_queue(queue_of("tickets"))
+    assert check()[f"queue {queue_of('tickets').name}"]["ok"]
+    letter = office.dead_letter("tickets", accepted(1))
+    office.apply()
+    (row,) = json.loads(office.run("dead", "list", "--json").stdout)["rows"]
+    assert (row["id"], row["queue"]) == (letter, queue_of("tickets").name)
+    assert office.run("dead", "replay", letter).exit_code == 0
+    assert office.depth(queue_of("tickets").name) == 1

@@ -20,6 +20,7 @@ from postroom.broker.publisher import Publisher, outgoing
 from postroom.broker.verdict import Ack, Delivery, RetryIn
 from postroom.clock import utc_now
 from postroom.deny_lists import DenyLists
+from postroom.messages import ApprovalDelegate, ApprovalRefused
 from postroom.spool import Spool
 from postroom.store import Store, deny
 from postroom.store.attempts import StoredAttempts
@@ -28,6 +29,7 @@ from postroom_processor.limits import REPLIES_PER_APPROVER
 from postroom_processor.receiving import ReceivedMail
 from tests.accounts import keep_accounts
 from tests.integration.processor.test_receiving import ACCOUNTS, NOW, Bench, delivery, outcomes
+from tests.integration.processor.test_receiving import _events as told_by
 from tests.loops import running
 from tests.servers.rabbitmq import Vhost
 from tests.tables import migrate
@@ -313,3 +315,15 @@ def test_an_approval_is_decided_in_its_own_time_behind_ten_thousand_junk_mails(p
         print(f"decided in {took:.2f} s, with {handled} of {JUNK} junk mails looked at")
     assert took < 5
     assert outcomes(pair)["accepted"] <= 3
+
+
+def test_whom_a_deny_list_covers_is_not_asked_and_the_rule_is_named(bench: Bench) -> None:
+    deny_now(bench, "bert@corp.example", by="anna")
+    asked = told_by(bench, lambda: bench.request(approvers=("anna@corp.example", "Bert+x@corp.example")))
+    assert bench.rows(approvals) == [] and bench.sends() == []
+    bench.request()
+    delegate = ApprovalDelegate(id="r-1", approver="anna@corp.example", to="bert@corp.example")
+    told = [*asked, *told_by(bench, lambda: bench.command(delegate))]
+    refused = [each for each in told if isinstance(each, ApprovalRefused)]
+    assert [each.field for each in refused] == ["approvers[1]", "to"]
+    assert all("deny list" in each.reason and "added by anna" in each.reason for each in refused)

@@ -12,12 +12,12 @@ from postroom.broker.verdict import Ack, Delivery
 from postroom.mail_tag import make_tag
 from postroom.messages import MailBounced, MailSent
 from postroom.store import suppressions
-from postroom.store.schema import approvers, mails, sends
+from postroom.store.schema import approvers, mails, send_recipients, sends
 from postroom.store.schema import suppressions as suppressed
 from postroom_processor.results import Results
 from postroom_sender import ledger
 from postroom_sender.compose import compose
-from postroom_sender.ledger import NewSend, Settled
+from postroom_sender.ledger import NewSend, Settled, SettledRecipient
 from postroom_sender.material import Material
 from tests.integration.processor.test_policies import bench as bench
 from tests.integration.processor.test_receiving import KEYS, NOW, Bench, delivery
@@ -131,6 +131,27 @@ def test_a_bounce_or_a_delay_ends_a_doubt(bench: Bench) -> None:
     assert (rows["bounced"].state, rows["bounced"].settled_by) == ("bounced", "bounce")
     assert (rows["delayed"].state, rows["delayed"].settled_by) == ("sent", "bounce")
     assert sorted(event.TYPE for event in told(bench)) == ["mail.bounced", "mail.sent"]
+
+
+def test_a_bounce_of_one_recipient_ends_the_doubt_about_the_others_and_they_are_told_of(bench: Bench) -> None:
+    new = NewSend(
+        "both", "release", "Anna@corp.example", "plain", "<b@corp.example>", "c", cc=("bert@corp.example",)
+    )
+    lost = [
+        SettledRecipient(each, "uncertain", None, "lost")
+        for each in ("Anna@corp.example", "bert@corp.example")
+    ]
+    with bench.store.write() as connection:
+        ledger.claim(connection, [new], NOW)
+        ledger.begin(connection, ["both"], NOW, "me")
+        ledger.settle(connection, [Settled("both", "uncertain", None, "lost", tuple(lost))], NOW)
+    bench.received_mail()([came(bench, report(*HARD), tag_of("both"))])
+    found = {(event.TYPE, event.recipient) for event in told(bench)}
+    assert found == {("mail.bounced", "Anna@corp.example"), ("mail.sent", "bert@corp.example")}
+    assert {(row.recipient, row.state) for row in bench.rows(send_recipients)} == {
+        ("Anna@corp.example", "bounced"),
+        ("bert@corp.example", "sent"),
+    }
 
 
 def test_a_complaint_and_unsubscribing_end_bulk_and_the_mail_did_arrive(bench: Bench) -> None:

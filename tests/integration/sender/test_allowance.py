@@ -60,6 +60,29 @@ def test_a_pause_lasts_as_long_as_was_asked_for_and_no_longer(store: Store) -> N
         assert paused(connection, ["releases"], NOW + timedelta(minutes=5)) == {}
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_pause_ends_with_the_settings_that_it_was_found_with(room: Sendroom, is_own: bool) -> None:
+    def write(port: int) -> None:
+        smtp = {"host": "127.0.0.1", "port": port, "security": "none"}
+        if is_own:
+            room.write_accounts(entry("ops", port))
+        else:
+            account = {key: value for key, value in entry("ops", port).items() if key != "smtp"}
+            room.write_accounts({**account, "use_system_smtp": True}, system_smtp=smtp)
+
+    def is_paused() -> bool:
+        with room.store.read() as connection:
+            return bool(paused(connection, ["ops"], NOW))
+
+    write(2525)
+    with room.store.write() as connection:
+        pause(connection, "ops", NOW + timedelta(hours=1), "421", NOW)
+    write(2525)
+    assert is_paused()
+    write(2526)
+    assert not is_paused()
+
+
 def test_a_rate_holds_over_several_senders_and_their_lives(room: Sendroom) -> None:
     with scripted(friendly) as server:
         room.write_accounts(entry("releases", server.port, smtp={"rate": "3 per 1h"}))

@@ -8,19 +8,24 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from postroom.bulk import send_id_of
 from postroom.client import Client, RequestRefused
 from postroom.clock import utc_now
+from postroom.messages import BulkEnded
 from postroom.store import bulks, suppressions, templates
 from postroom.templates.template import Template
 from postroom_console.app import main
 from tests.integration.sender.scripted import friendly, scripted
-from tests.integration.sender.sendroom import SHARDS, Sendroom, entry
+from tests.integration.sender.sendroom import SHARDS, Sendroom, entry, open_sendroom
 from tests.integration.sender.test_crash import Killer, recipients
 from tests.servers.aiosmtpd import SmtpServer
+from tests.servers.rabbitmq import Vhost
 
 PEOPLE = 60
 TEMPLATE = Template(name="news", subject="News for {{ name }}", text="Hello {{ name }}.\n", is_default=True)
@@ -46,6 +51,7 @@ def run(room: Sendroom, *arguments: str) -> Result:
         "POSTROOM_DATA_DIR": str(room.folder),
         "POSTROOM_SHARDS": str(SHARDS),
         "POSTROOM_API_TOKEN": "",
+        "POSTROOM_BROKER": room.settings.broker,
     }
     return CliRunner().invoke(main, arguments, env=environment)
 
@@ -159,6 +165,25 @@ def test_a_program_writes_to_many_and_is_told_what_is_wrong(room: Sendroom) -> N
         mails = server.wait_for(2)
     assert sorted(mail.recipients[0] for mail in mails) == ["anna@example.net", "bert@example.net"]
     assert b"List-Unsubscribe: <mailto:releases@example.com?subject=unsubscribe%20pu" in mails[0].content
+
+
+@pytest.mark.needs("rabbitmq")
+def test_a_bulk_goes_over_rabbitmq_and_its_end_is_told(tmp_path: Path, rabbitmq_vhost: Vhost) -> None:
+    with open_sendroom(tmp_path, broker=rabbitmq_vhost.url) as room, scripted(friendly) as server:
+        has_template(room)
+        room.write_accounts(entry("releases", server.port))
+        order = ("send", "--account", "releases", "--template", "news", "--bulk", a_list(room, 30))
+        assert run(room, *order, "--id", "gone").exit_code == 0
+        assert run(room, "bulk", "cancel", "gone").exit_code == 0
+        assert run(room, *order, "--id", "all").exit_code == 0
+        with Client(room.settings.broker, shards=SHARDS) as client:
+            ends = client.events(BulkEnded)
+            with room.sender():
+                told = {each.message.bulk_id: each.message for each in islice(ends, 2)}
+        assert (told["gone"].sent, told["gone"].failed) == (0, 30)
+        assert (told["all"].sent, told["all"].failed) == (30, 0)
+        assert state(room, "gone") == "cancelled"
+        assert set(addressed(server.contents).values()) == {1}
 
 
 def test_ctrl_c_ends_the_showing_and_not_the_sending(room: Sendroom) -> None:

@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from postroom.messages import MailFailed, MailSend, MailSent, TemplateMail
 from postroom.spool import Spool
 from postroom.store import templates
 from postroom.store.schema import conversation_messages, message_sources
+from postroom.store.schema import templates as templates_table
 from postroom.templates.template import Template
 from tests.integration.sender.sendroom import Sendroom, entry, open_sendroom
 from tests.servers.aiosmtpd import SmtpServer
@@ -106,6 +108,37 @@ def test_what_cannot_be_written_fails_for_good_with_a_sentence(
     room.order(order(number, **changes))
     assert said in failed(room, number).reason
     assert room.row(f"order-{number}").state == "failed"
+
+
+def test_a_template_of_another_version_is_named_as_such(shop: tuple[Sendroom, SmtpServer]) -> None:
+    room, _ = shop
+    row = {"name": "newer", "document": {"subject": "s", "text": "t", "amp": "x"}, "updated_at": utc_now()}
+    with room.store.write() as connection:
+        connection.execute(templates_table.insert().values(**row))
+    room.order(order(31, "newer", account="shop"))
+    assert "the template newer is not one that this version can read (amp: " in failed(room, 31).reason
+
+
+def test_a_file_that_stays_unreadable_lets_its_mail_wait_until_its_time_is_over(
+    shop: tuple[Sendroom, SmtpServer],
+) -> None:
+    room, _ = shop
+    spool = Spool(room.settings.spool)
+    (room.folder / "log.txt").write_text("a log")
+    attachment = attach(spool, room.folder / "log.txt")
+    (path,) = (
+        each
+        for each in room.settings.spool.rglob("*")
+        if attachment.dataref.endswith(each.name) and each.is_file()
+    )
+    path.unlink()
+    path.mkdir()  # reading it fails, for root as well
+    room.order(order(32, attachments=(attachment,), written_at=utc_now() - timedelta(hours=49)))
+    told = failed(room, 32)
+    assert (told.reason_code, told.reason.split(":")[0]) == (
+        "expired",
+        "given up, since it could not be written",
+    )
 
 
 def test_a_file_in_the_spool_arrives_with_the_mail(shop: tuple[Sendroom, SmtpServer], tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from postroom.accounts_watch import Accounts
 from postroom.errors import Misconfigured
 from postroom.secret import Secrets
 from postroom.secret_box import SecretBox, new_key
-from postroom.store import Store
+from postroom.store import Store, former_accounts
 from postroom.store import accounts as stored
 from postroom.store import secrets as stored_secrets
 from postroom.store.account_status import Report, record
-from postroom.store.schema import account_status, accounts, secrets
+from postroom.store.schema import account_status, accounts, contacts, secrets
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 FILE = """
@@ -237,3 +237,32 @@ def test_a_status_tells_only_of_changes_of_colour_or_reason(store: Store) -> Non
     assert first is not None and first.colour == "red"
     assert again is None
     assert healed is not None and healed.colour == "green"
+
+
+def test_mail_of_a_removed_account_is_not_for_whoever_owns_the_next_of_its_name(store: Store) -> None:
+    def file(owner: str) -> str:
+        users = "".join(
+            f"  - {{name: {name}, address: {name}@corp.example}}\n" for name in ("ann", "ben", "eve")
+        )
+        people = f"owner: {owner}, readers: [ben]"
+        account = f"{{name: ops, address: o@corp.example, smtp: {{host: h.example}}, {people}}}"
+        return f"users:\n{users}accounts:\n  - {account}\n"
+
+    apply_file(store, file("ann"))
+    with store.write() as connection:
+        connection.execute(
+            contacts.insert(),
+            [{"id": "c", "account": "ops", "name": "", "origin": "added", "created_at": NOW}],
+        )
+        stored.remove(connection, "ops", NOW)
+    with pytest.raises(Misconfigured, match="was for ann, ben and would be shown to eve"):
+        apply_file(store, file("eve"))
+    apply_file(store, file("ANN@corp.example"))
+    with store.write() as connection:
+        stored.remove(connection, "ops", NOW)
+        assert former_accounts.forget(connection, "ops")
+    apply_file(store, file("eve"))
+    with store.write() as connection:
+        connection.execute(contacts.delete())
+        stored.remove(connection, "ops", NOW)
+    apply_file(store, file("ann"))

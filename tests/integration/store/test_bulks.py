@@ -135,7 +135,12 @@ def test_a_bulk_is_paused_resumed_cancelled_done_and_forgotten(store: Store) -> 
     assert counted(store) == {"cancelled": 3}
     placed(store, "other", total=0)
     with store.write() as connection:
-        assert [each.ended for each in bulks.turns(connection, NOW)] == [True]
+        assert bulks.states(connection, ["news"]) == {"news": "cancelling"}
+        assert {each.bulk.id: each.ended for each in bulks.turns(connection, NOW)} == {
+            "news": True,
+            "other": True,
+        }
+        assert not bulks.any_sending(connection)
         assert bulks.states(connection, ["other", "news"]) == {"other": "done", "news": "cancelled"}
     with store.write() as connection:
         assert bulks.forget(connection, "ops", NOW - timedelta(days=1), 2) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -19,8 +19,8 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MESSAGE = encode(envelop(ApprovalCancel(id="r-1"), source="/test", now=NOW, message_id="m-1"))
 
 
-def dead(wire: Wire, attempt: int) -> Wire:
-    return republish(Taken("some.queue", 1, wire, False, attempt), DeadLetter("why"), NOW).wire
+def dead(wire: Wire, attempt: int, now: datetime = NOW) -> Wire:
+    return republish(Taken("some.queue", 1, wire, False, attempt), DeadLetter("why"), now).wire
 
 
 def test_it_tells_why_since_when_and_how_often_also_after_replays() -> None:
@@ -29,8 +29,9 @@ def test_it_tells_why_since_when_and_how_often_also_after_replays() -> None:
     assert told == ("m-1", "approval.cancel", "why", NOW, 4, 0)
     again = revived(letter)
     assert (again.message_id, again.body) == ("m-1", MESSAGE.body)
-    assert "x-postroom-attempt" not in again.headers
-    letter = read_letter(dead(again, 2), "some.queue")
+    assert not {"x-postroom-attempt", "x-postroom-first-failed-at"} & set(again.headers)
+    later = NOW + timedelta(days=3)
+    letter = read_letter(dead(again, 2, later), "some.queue")
     assert (letter.tried, letter.replays, letter.first_failed_at) == (6, 1, NOW)
     assert read_letter(renewed(letter), "some.queue").tried == 6
 

@@ -49,3 +49,19 @@ def test_a_token_is_not_shown_wherever_it_stands() -> None:
     assert (
         without_token(f"mailto:a%2B{TOKEN}@x?subject=%5B{TOKEN}%5D") == "mailto:a%2B[…]@x?subject=%5B[…]%5D"
     )
+
+
+@pytest.mark.parametrize(
+    "between", ["\n", "\r\n", " \n", "\n> ", "\n> > ", "=\n", "\u200b", "\u00ad"], ids=ascii
+)
+def test_a_token_that_a_mail_program_broke_is_not_shown_either(between: str) -> None:
+    for place in (1, 2, 20, 41):
+        broken = TOKEN[:place] + between + TOKEN[place:]
+        assert without_token(f"> see [{broken}] ok") == "> see […] ok"
+
+
+def test_looking_for_broken_tokens_takes_bounded_time_and_leaves_words_alone() -> None:
+    text = "prints\nand\npriorities " * 50
+    assert without_token(text) == text
+    for hostile in ("pr\n", "p\n" + ">" * 5000, "pr" + " " * 5000, "pra\n" + "a\n" * 41):
+        without_token(hostile * (200_000 // len(hostile)))
