@@ -153,7 +153,7 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
             url = f"sqlite:///{tmp_path}/{name}.sqlite3"
             if request.param == "postgresql":
                 server: Postgresql = request.getfixturevalue("postgresql")
-                url = ending.enter_context(server.database())
+                url = ending.enter_context(server.database(request.getfixturevalue("postgresql_template")))
             world = World(url, tmp_path / name, name)
             world.fill(with_mail=with_mail)
             return world
