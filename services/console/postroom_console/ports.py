@@ -6,20 +6,23 @@ import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """From choosing ports until they are listened on, for all of this user's stacks on this machine.
+    """From choosing ports until they are listened on, for all stacks on this machine.
 
     Two that start at once would both find the same ports free.
     """
-    with (Path(tempfile.gettempdir()) / f"postroom-ports-{os.getuid()}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # The folder itself is locked: a file would have to stay there.
+    folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def free_port() -> int:

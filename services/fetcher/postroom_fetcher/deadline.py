@@ -125,9 +125,9 @@ class Deadline:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        now = self._all.leave(self)
-        if self._expired and isinstance(error, Exception):
-            took_s = now - self._began
+        took_s = self._all.leave(self) - self._began
+        # The socket's own timeout may be as long, and come first by a moment.
+        if (self._expired or took_s >= self.seconds) and isinstance(error, Exception):
             raise Unavailable(
                 "too_slow",
                 f"{self._place} was given {self.seconds:g} s for {self._doing} and was not done after "

@@ -487,7 +487,10 @@ def _hedges(reading: _Reading, own: OwnText) -> bool:
 def _selects(reading: _Reading, own: OwnText) -> bool:
     """Whether what is said next names a part of what was asked: "the old one", "1 and 3"."""
     following = (each for each in _sentences(_without_harmless(reading.rest)) if each.strip(_AROUND_COMMENT))
-    for said in (reading.sentence, next(following, "")):
+    after = next(following, "")
+    if _REFERENCE.fullmatch(after.strip(_AROUND_COMMENT)):
+        after = ""
+    for said in (reading.sentence, after):
         clauses = (clause.strip(_AROUND_COMMENT) for clause in _CLAUSE_END.split(said))
         if _NUMBERS.fullmatch(said.strip(_AROUND_COMMENT)) or any(map(_SELECTION.fullmatch, clauses)):
             return True
@@ -662,6 +665,8 @@ _NUMBERS = re.compile(
     r"(?!\d{1,4}([./-])\d{1,2}\1\d{1,4}$|(\d+)/\2$|\+1$)"
     rf"(?:(?:[^\W\d_]+\.?\s+)?{_NUMBERED}(?:{_AND}{_NUMBERED})*|[a-z](?:{_AND}[a-z])+)"
 )
+# In a sentence of its own a long number is the name of something: "Ticket 4711".
+_REFERENCE = re.compile(r"[^\W\d_]+\.?\s+\d{4,}")
 _ADVERB = re.compile(doubts.ADVERB)
 _BEFOREHAND = re.compile(f"(?:{_one_of(doubts.BEFOREHAND).pattern})[\\s.!)。！]*$")
 _ALONE = _one_of(doubts.ALONE)

@@ -34,6 +34,8 @@ CLEAR: tuple[tuple[str, str], ...] = (
     ("Yes.\n\nI read all of it with pleasure.", "approve"),
     ("Ja, gerne", "approve"),
     ("Approve, looks good", "approve"),
+    ("Approve\n\nTicket 4711", "approve"),
+    ("Approved.\nOrder 55012.", "approve"),
     ("approve: looks good to me", "approve"),
     ("approve - great work", "approve"),
     ("Approve – great work", "approve"),
