@@ -30,9 +30,7 @@ class Unsubscribe(Section):
     @classmethod
     def _https(cls, url: str | None) -> str | None:
         if url is not None and not _URL.fullmatch(url):
-            raise ValueError(
-                "must be a URL that begins with https://, in ASCII; {tag} may stand in it"
-            )
+            raise ValueError("must be a URL that begins with https://, in ASCII; {tag} may stand in it")
         return url
 
     def link(self, tag: str) -> str | None:

@@ -76,7 +76,7 @@ def _quoted_line(text: object) -> object:
 def _file_name(text: str) -> str:
     """A name, and no path: some mail programs would follow it."""
     _one_line(text)
-    if "/" in text or "\\" in text or text.strip(" .") != text:
+    if "/" in text or "\\" in text or text.strip(" .") != text or text.strip() != text:
         raise ValueError("must be the name of a file: no / or \\, no dot or space at its ends")
     return text
 

@@ -249,10 +249,11 @@ def _queues() -> str:
         f"{_table(('queue', 'bindings', 'arguments'), queues)}\n"
         f"Beside each queue stand `<queue>.retry.<seconds>` for {delays}, bound to `{RETRY}`, where a "
         f"message waits before it goes back, and `<queue>.dead`, bound to `{DEAD}`, its quarantine.\n\n"
-        f"The queues `{WEBHOOK}.<name>` (one for each webhook, with the same delays, bound to the events that "
-        f"it wants) and `{CAMPAIGN}.<account>` (for each account with `campaign: true`, without delays), each "
-        "with its quarantine, come and go with the accounts file; the notifier declares them. Their length is "
-        f"a policy ({PREFIX}EVENT_QUEUE_LENGTH): beyond it the oldest messages go to the quarantine.\n"
+        f"The queues `{WEBHOOK}.<name>` (one for each webhook, with the same delays, bound to the events "
+        f"that it wants) and `{CAMPAIGN}.<account>` (for each account with `campaign: true`, without "
+        "delays), each with its quarantine, come and go with the accounts file; the notifier declares them. "
+        f"Their length is a policy ({PREFIX}EVENT_QUEUE_LENGTH): beyond it the oldest messages go to the "
+        "quarantine.\n"
     )
 
 

@@ -280,7 +280,9 @@ def _page_table(headings: Sequence[str], rows: Sequence[tuple[str | Text, ...]])
         table.add_column(headings[-2], overflow="fold", ratio=2)
         table.add_column(headings[-1], overflow="ellipsis", no_wrap=True, ratio=3)
     for *cells, people, subject in rows:
-        last = (Text("\n").join((_line(people), _line(subject)[:NARROW])),) if is_narrow else (people, subject)
+        last = (
+            (Text("\n").join((_line(people), _line(subject)[:NARROW])),) if is_narrow else (people, subject)
+        )
         table.add_row(*cells, *last)
     return table
 

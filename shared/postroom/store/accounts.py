@@ -128,15 +128,16 @@ def put(connection: Connection, account: Account, now: datetime) -> None:
     former_accounts.forget(connection, account.name)
     known = connection.execute(select(accounts).where(accounts.c.name == account.name)).first()
     last = connection.execute(select(func.max(accounts.c.position))).scalar()
+    wanted = document(account)
     row = {
         "name": account.name,
         "position": known.position if known else (-1 if last is None else last) + 1,
-        "document": document(account),
+        "document": wanted,
         "created_at": known.created_at if known else now,
         "updated_at": now,
     }
     upsert(connection, accounts, [row], update=("document", "updated_at"))
-    if known and known.document.get("smtp") != row["document"].get("smtp"):
+    if known and known.document.get("smtp") != wanted.get("smtp"):
         _end_pauses(connection, [account.name])
 
 

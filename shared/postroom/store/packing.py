@@ -1,4 +1,4 @@
-"""Mails as the store keeps them: compressed, quickly, since a transaction waits for it (pure)."""
+"""Mails as the store keeps them: compressed, quickly, since a transaction waits for it."""
 
 import zlib
 

@@ -40,6 +40,7 @@ class Case:
 
 
 READS, SEES_NOTHING = Case(shows=True), Case()
+TEMPLATES = str(Path(__file__).parents[3] / "docs/examples/templates")
 CASES: Mapping[str, Sequence[Case]] = {
     "inbox list": (
         READS,
@@ -136,9 +137,28 @@ CASES: Mapping[str, Sequence[Case]] = {
     "webhooks test": (Case("nowhere", hostile=True),),
     "webhooks replay": (Case("nowhere --all", hostile=True),),
     "audit show": (Case("DONE", shows=True), Case("DEED --json", shows=True)),
+    "templates apply": (Case(TEMPLATES, admin=True), Case(f"{TEMPLATES} --dry-run", admin=True)),
+    "templates list": (SEES_NOTHING, Case("--json")),
+    "templates show": (Case("nowhere", hostile=True),),
+    "templates lint": (Case("nowhere", hostile=True),),
+    "templates preview": (
+        Case("nowhere --to NEW", hostile=True),
+        Case("nowhere --account ops", hostile=True),
+    ),
 }
 WITHOUT_USERS = (
-    *("accounts", "apply", "approvals", "config", "demo", "evidence", "fetcher", "migrate", "notifier"),
+    *(
+        "accounts",
+        "apply",
+        "approvals",
+        "attach",
+        "config",
+        "demo",
+        "evidence",
+        "fetcher",
+        "migrate",
+        "notifier",
+    ),
     *("processor", "secrets", "sender", "topology", "up"),
 )
 """Groups of whoever has the shell and the settings: they act for no user, and show nothing of the inbox."""
