@@ -50,7 +50,7 @@ bench-watching: .venv/test.stamp ## Measure what 2,000 watched mailboxes cost, o
 containers: .venv/test.stamp ## Build the image and play the round trip through the compose file
 	$(BIN)/python -m tests.containers
 
-lock: .venv/bin/pip ## Write the lock files anew from pyproject.toml
+lock: $(if $(UV),,.venv/bin/pip) ## Write the lock files anew from pyproject.toml
 	@$(if $(UV),true,$(BIN)/pip install --quiet uv)
 	$(call compile,pyproject.toml --extra demo,requirements.lock)
 	$(call compile,pyproject.toml --extra demo --group dev,requirements-dev.lock)
