@@ -15,13 +15,14 @@ Deed = Literal["mail", "tokens", "deny", "webhooks", "dead", "accounts", "audit"
 """What is done. `deny`, `dead` and `audit`: of the whole system; of an account they are `mail`."""
 
 _MOST_NAMED = 20
+MAX_NAME_CHARS = 63
 
 
 @dataclass(frozen=True)
 class Actor:
     """Who acts. `role` operator: whoever is at the shell where there are no users; sees everything.
 
-    `via`: `shell`, `as` (a user by name, at a trusted shell) or the id of an API token.
+    `via`: `shell`, `as` (a user by name, at a trusted shell), `amqp` (a program) or the id of an API token.
     """
 
     name: str
@@ -51,6 +52,11 @@ _WHO: Mapping[Deed, tuple[str, ...]] = {
 def the_operator() -> Actor:
     """Whoever is at the shell where there are no users."""
     return Actor(OPERATOR, "operator", "shell")
+
+
+def program_as_actor(source: str) -> Actor:
+    """A program that the broker lets send commands, by what it calls itself; no user's name is like that."""
+    return Actor(f"program {source}"[:MAX_NAME_CHARS], "operator", "amqp")
 
 
 def user_as_actor(user: User, via: str) -> Actor:

@@ -46,6 +46,10 @@ from postroom.messages import (
     BulkRefused,
     BulkSend,
     Command,
+    DenyAdd,
+    DenyChanged,
+    DenyRefused,
+    DenyRemove,
     Event,
     MailReceived,
     MailSend,
@@ -176,6 +180,24 @@ class Client:
         """
         command = _checked(ApprovalDelegate, id=approval_id, approver=approver, to=to, reason=reason)
         return self._ask(command, ApprovalDelegated, ANSWER_S)
+
+    def deny(self, patterns: Sequence[str], account: str | None = None, reason: str = "") -> DenyChanged:
+        """Deny mail from addresses, or from domains and all below them, from the next mail on.
+
+        Args:
+            patterns: At most 1,000; all are added or none. What is there already stays as it is.
+            account: Only for mail to this account; None: for all accounts.
+            reason: Why; shown with the rules.
+
+        Raises:
+            RequestRefused: There is no such account, or a pattern is neither (`field` is `patterns[2]`, say).
+            TimeoutError: No processor answered in time; the command is in the queue and will be handled.
+        """
+        return self._ask_rules(_checked(DenyAdd, patterns=patterns, account=account, reason=reason))
+
+    def undeny(self, patterns: Sequence[str], account: str | None = None) -> DenyChanged:
+        """Deny them no longer, in whatever spelling; `removed` are the rules that were there. See `deny`."""
+        return self._ask_rules(_checked(DenyRemove, patterns=patterns, account=account))
 
     def wait(self, approval_id: str, timeout_s: float | None = None) -> ApprovalState:
         """How the request ended, at once if it has; outlasts a restart of the broker.
@@ -382,6 +404,22 @@ class Client:
             f"request {command.id!r} waits in the queue until one runs"
         )
 
+    def _ask_rules(self, command: DenyAdd | DenyRemove) -> DenyChanged:
+        command_id = str(uuid.uuid4())
+        with self._listen(DenyChanged, DenyRefused) as subscription:
+            self._send(command, command_id)
+            for envelope in subscription.until(time.monotonic() + ANSWER_S):
+                answer = envelope.message
+                if envelope.causation_id != command_id:
+                    continue
+                if isinstance(answer, DenyChanged):
+                    return answer
+                if isinstance(answer, DenyRefused):
+                    raise RequestRefused(answer.field, answer.reason)
+        raise TimeoutError(
+            f"no processor answered within {ANSWER_S:g} s; the command waits in the queue until one runs"
+        )
+
     def _watch(
         self, subscription: Subscription, query: ApprovalQuery, deadline: float | None
     ) -> ApprovalState:
@@ -448,6 +486,8 @@ Model = TypeVar(
     PlainMail,
     TemplateMail,
     BulkSend,
+    DenyAdd,
+    DenyRemove,
 )
 
 

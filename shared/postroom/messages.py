@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from postroom.addresses import Address, same_address, same_person
+from postroom.addresses import MAX_ADDRESS_BYTES, Address, same_address, same_person
 from postroom.proof_level import ProofLevel
 
 Lane = Literal["replies", "inbox"]
@@ -38,6 +38,7 @@ MAX_BODY_CHARS = 100_000
 MAX_QUOTED_CHARS = 2000
 MAX_ATTACHMENTS = 50
 MAX_BULK_INSIDE = 5000
+MAX_DENY_PATTERNS = 1000
 RESERVED_VALUES = frozenset({"signature", "recipient", "sender", "unsubscribe"})
 """What every template is given, beside the values of the message."""
 MEDIA_TYPE_PATTERN = r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$"  # RFC 6838 section 4.2
@@ -110,6 +111,8 @@ BulkId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 ValueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_one_line)]
+# What it says is judged by whoever keeps the lists, who can answer.
+DenyPattern = Annotated[str, StringConstraints(max_length=2 * MAX_ADDRESS_BYTES), AfterValidator(_one_line)]
 EventName = Annotated[str, StringConstraints(max_length=100), AfterValidator(_one_line)]
 InboxId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -287,6 +290,31 @@ class ApprovalQuery(Command):
     reply_to: Annotated[str, StringConstraints(pattern=r"^postroom\.client\.[A-Za-z0-9._-]{1,150}$")]
     ids: Annotated[tuple[ApprovalId, ...], Field(max_length=1000)] = ()
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class DenyCommand(Command):
+    """What every command about deny rules has.
+
+    `patterns` are addresses, or domains with all below them; `account`: only about its mail; None: about
+    everybody's. All are carried out or none; the answer is `deny.changed` or `deny.refused`.
+    """
+
+    account: AccountName | None = None
+    patterns: Annotated[tuple[DenyPattern, ...], Field(min_length=1, max_length=MAX_DENY_PATTERNS)]
+
+
+class DenyAdd(DenyCommand):
+    """Deny mail from these from the next mail on; `reason` is shown with the rules."""
+
+    TYPE: ClassVar[str] = "deny.add"
+
+    reason: ShortLine = ""
+
+
+class DenyRemove(DenyCommand):
+    """Deny them no longer, in whatever spelling. Rules of the accounts file stay."""
+
+    TYPE: ClassVar[str] = "deny.remove"
 
 
 # Commands to the sender
@@ -1052,6 +1080,28 @@ class ApprovalStates(Event):
 
     approvals: tuple[ApprovalState, ...]
     unknown: tuple[ApprovalId, ...] = ()
+
+
+class DenyChanged(Event):
+    """A command about deny rules was carried out; the rules that are new, and those that are gone.
+
+    What was so already is in neither. `account`: whose mail they are about; None: everybody's.
+    """
+
+    TYPE: ClassVar[str] = "deny.changed"
+
+    account: AccountName | None = None
+    added: tuple[QuotedLine, ...] = ()
+    removed: tuple[QuotedLine, ...] = ()
+
+
+class DenyRefused(Event):
+    """A command about deny rules was not carried out; `field` must change, such as `patterns[2]`."""
+
+    TYPE: ClassVar[str] = "deny.refused"
+
+    field: str
+    reason: QuotedLine
 
 
 class AccountStatusChanged(Event):

@@ -18,6 +18,8 @@ from postroom.messages import (
     ApprovalRequest,
     BulkSend,
     Command,
+    DenyAdd,
+    DenyRemove,
     Event,
     MailBounced,
     MailboxAppend,
@@ -187,6 +189,8 @@ _COMMAND_QUEUES: Mapping[type[Command], str] = {
     ApprovalCancel: PROCESSOR_COMMANDS,
     ApprovalDelegate: PROCESSOR_COMMANDS,
     ApprovalQuery: PROCESSOR_COMMANDS,
+    DenyAdd: PROCESSOR_COMMANDS,
+    DenyRemove: PROCESSOR_COMMANDS,
     WebhookTest: NOTIFIER_COMMANDS,
     BulkSend: SENDER_BULK,
 }

@@ -9,6 +9,8 @@ _LOST: Mapping[str, str] = {
     "approval.cancel": "the request is not cancelled and can still be decided",
     "approval.delegate": "nobody else may decide in the approver's place",
     "approval.query": "whoever asked gets no answer; they can ask again",
+    "deny.add": "these rules are not added: mail that they would deny is taken",
+    "deny.remove": "these rules stay: mail that they deny is denied",
     "mail.sent": "the request's record does not say that its mail was sent",
     "mail.failed": "the request's record does not say that its mail did not arrive",
     "mail.uncertain": "the request's record does not say that nobody knows whether its mail was sent",

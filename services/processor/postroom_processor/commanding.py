@@ -1,7 +1,7 @@
-"""Handles the commands of programs: request, cancel, query."""
+"""Handles the commands of programs: request, cancel, delegate, query; deny rules."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,9 @@ from postroom.messages import (
     ApprovalRequest,
     ApprovalRequested,
     ApprovalStates,
+    DenyAdd,
+    DenyCommand,
+    DenyRemove,
     MailSend,
     Message,
     derive_id,
@@ -47,6 +50,7 @@ from postroom_processor.approval_states import (
     save_changed,
     save_people,
 )
+from postroom_processor.denying import carry_out
 from postroom_processor.follow_up import SOURCE
 from postroom_processor.ledger import seats_of, votes_of
 from postroom_processor.lifecycle import TABLE, Seat, late_reason
@@ -146,6 +150,8 @@ class Commands:
             ApprovalRequest: self._request,
             ApprovalCancel: self._cancel,
             ApprovalDelegate: self._delegate,
+            DenyAdd: self._change_rules,
+            DenyRemove: self._change_rules,
         }
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
@@ -170,7 +176,7 @@ class Commands:
         with self._store.write() as connection:
             # What the broker delivers again was answered: by this outbox, or by the sweeper.
             new = inbox.take_new(connection, SERVICE, list(commands), now)
-            standing = read_standing(connection, [each.message.id for each in commands.values()])
+            standing = read_standing(connection, _requests_of(commands.values()))
             desk = Desk(connection, now, standing)
             for envelope in (each for each in commands.values() if each.id in new):
                 messages += self._answers[type(envelope.message)](desk, envelope, now)
@@ -294,6 +300,12 @@ class Commands:
         event = ApprovalCancelled(account=standing.account, approval_id=cancel.id, reason=cancel.reason)
         return [self._told(envelope, event, now)]
 
+    def _change_rules(self, desk: Desk, envelope: Envelope[DenyCommand], now: datetime) -> Sequence[Outgoing]:
+        answer = carry_out(desk.connection, envelope, self._accounts, now)
+        extra = {"correlation_id": envelope.correlation_id, "source": envelope.source}
+        logger.info(answer.TYPE.replace(".", " rules "), extra=extra)
+        return [self._told(envelope, answer, now)]
+
     def _query(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Answers are not recorded: whoever asked asks again if none comes."""
         answers = []
@@ -320,6 +332,11 @@ class Commands:
         return outgoing(
             envelop(event, source=SOURCE, now=now, message_id=message_id, cause=cause), self._shards
         )
+
+
+def _requests_of(commands: Iterable[Envelope[Any]]) -> list[str]:
+    """The ids of the requests that the commands are about."""
+    return [each.message.id for each in commands if not isinstance(each.message, DenyCommand)]
 
 
 def _requested(request: ApprovalRequest, deadline: datetime) -> ApprovalRequested:

@@ -99,6 +99,18 @@ def remove(connection: Connection, pattern: str, *, account: str | None = None) 
     return bool(found)
 
 
+def remove_all(
+    connection: Connection, patterns: Iterable[str], *, account: str | None = None
+) -> list[StoredRule]:
+    """As `remove` for many, at most some thousands; returns the rules that were there."""
+    keys = sorted({_key(pattern) for pattern in patterns})
+    mine = (deny_rules.c.account == (account or _EVERYBODY)) & deny_rules.c.key.in_(keys)
+    gone = [_rule(row) for row in connection.execute(delete(deny_rules).where(mine).returning(deny_rules))]
+    if gone:
+        _bump(connection)
+    return sorted(gone, key=lambda rule: rule.key)
+
+
 def found(connection: Connection, pattern: str, *, account: str | None = None) -> StoredRule | None:
     """The rule, in whatever spelling; raises as `remove`."""
     mine = (deny_rules.c.account == (account or _EVERYBODY)) & (deny_rules.c.key == _key(pattern))

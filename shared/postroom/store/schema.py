@@ -533,7 +533,7 @@ audit = Table(
     Column("id", String(16), nullable=False, unique=True),
     Column("at", Moment, nullable=False),
     Column("actor", String(63), nullable=False),
-    # `shell`, `as` (said so at the shell), or the token's id.
+    # `shell`, `as` (said so at the shell), `amqp` (a program), or the token's id.
     Column("via", String(30), nullable=False),
     Column("action", String(60), nullable=False),
     Column("account", String(63)),

@@ -64,6 +64,7 @@ KNOWN: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (messages.EventName, st.one_of(st.just(""), LINES)),
     (messages.InboxId, st.binary(min_size=8, max_size=8).map(bytes.hex)),
     (messages.Sha256, st.binary(min_size=32, max_size=32).map(bytes.hex)),
+    (messages.DenyPattern, ADDRESSES | DOMAINS),
     (Address, ADDRESSES),
 ]
 SETTINGS = st.dictionaries(

@@ -64,6 +64,21 @@ def test_the_processor_refuses_with_the_field_named(
     assert refused.value.field == field
 
 
+def test_a_program_denies_and_denies_no_longer_and_hears_what_came_of_it(client: Client) -> None:
+    assert client.deny(["Shop.example", "eve@x.example"], "releases", "spam").added == (
+        "Shop.example",
+        "eve@x.example",
+    )
+    assert client.deny(["shop.example"], "releases").added == ()
+    assert client.undeny(["SHOP.example", "other.example"], "releases").removed == ("Shop.example",)
+    for patterns, account, field in ((["com"], None, "patterns[0]"), (["a.example"], "nobody", "account")):
+        with pytest.raises(RequestRefused) as refused:
+            client.deny(patterns, account)
+        assert refused.value.field == field
+    with pytest.raises(RequestRefused, match="patterns"):
+        client.deny("shop.example")
+
+
 def test_waiting_ends_when_the_approval_does(processor: Stack, client: Client, new_id: str) -> None:
     client.request(id=new_id, **ASKED)
     ended: list[ApprovalState] = []

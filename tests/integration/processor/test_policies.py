@@ -20,11 +20,11 @@ from postroom.broker.publisher import Publisher, outgoing
 from postroom.broker.verdict import Ack, Delivery, RetryIn
 from postroom.clock import utc_now
 from postroom.deny_lists import DenyLists
-from postroom.messages import ApprovalDelegate, ApprovalRefused
+from postroom.messages import ApprovalDelegate, ApprovalRefused, DenyAdd, DenyChanged, DenyRefused, DenyRemove
 from postroom.spool import Spool
 from postroom.store import Store, deny
 from postroom.store.attempts import StoredAttempts
-from postroom.store.schema import approvals, deferred_mails, mails, windows
+from postroom.store.schema import approvals, audit, deferred_mails, deny_rules, mails, windows
 from postroom_processor.limits import REPLIES_PER_APPROVER
 from postroom_processor.receiving import ReceivedMail
 from tests.accounts import keep_accounts
@@ -120,6 +120,56 @@ def test_a_rule_of_one_account_is_no_rule_of_another(bench: Bench) -> None:
     deny_now(bench, "shop.example", account="mute")
     bench.received_mail()([bench.mail("Hello", sender="eve@shop.example")])
     assert outcomes(bench) == Counter({"accepted": 1})
+
+
+def test_a_program_adds_a_rule_for_the_next_mail_and_takes_it_away_again(bench: Bench) -> None:
+    handler = bench.received_mail()
+    add = DenyAdd(account="release", patterns=("Shop.Example.", "old.example"), reason="spam")
+    told = told_by(bench, lambda: bench.command(add))
+    assert told == [DenyChanged(account="release", added=add.patterns)]
+    handler([bench.mail("Hello", sender="Eve+7@mail.SHOP.example")])
+    assert denied_by(bench) == ["deny list: Shop.Example. (of release, added by program /test)"]
+    told = told_by(bench, lambda: bench.command(DenyRemove(patterns=("shop.example",))))
+    assert told == [DenyChanged()]
+    remove = DenyRemove(account="release", patterns=("@shop.example", "never.example"))
+    told = told_by(bench, lambda: bench.command(remove))
+    assert told == [DenyChanged(account="release", removed=("Shop.Example.",))]
+    handler([bench.mail("Hello", sender="eve@shop.example")])
+    assert outcomes(bench) == Counter({"accepted": 1, "denied": 1})
+    assert [(row.actor, row.via, row.action, row.account, row.target) for row in bench.rows(audit)] == [
+        ("program /test", "amqp", "deny.add", "release", "2 rules"),
+        ("program /test", "amqp", "deny.remove", "release", "Shop.Example."),
+    ]
+
+
+def test_the_same_command_of_a_program_is_carried_out_once(bench: Bench) -> None:
+    add = DenyAdd(patterns=("shop.example",))
+    assert len(told_by(bench, lambda: bench.command(add, "the same id"))) == 1
+    bench.command(DenyRemove(patterns=("shop.example",)))
+    assert told_by(bench, lambda: bench.command(add, "the same id"))[1:] == []
+    assert bench.rows(deny_rules) == []
+    assert told_by(bench, lambda: bench.command(add))[-1] == DenyChanged(added=("shop.example",))
+    assert told_by(bench, lambda: bench.command(add)) == [DenyChanged()]
+    assert [row.action for row in bench.rows(audit)] == ["deny.add", "deny.remove", "deny.add"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "reason"),
+    [
+        (DenyAdd(account="nobody", patterns=("a.example",)), "account", "there is no account 'nobody'"),
+        (DenyAdd(patterns=("a.example", "com")), "patterns[1]", "top-level domain"),
+        (DenyAdd(patterns=("a.example", "")), "patterns[1]", "cannot be denied"),
+        (DenyRemove(patterns=("a.example", "10.0.0.1")), "patterns[1]", "IP address"),
+    ],
+)
+def test_what_a_program_may_not_deny_is_refused_with_the_field_and_nothing_is_changed(
+    bench: Bench, command: DenyAdd | DenyRemove, name: str, reason: str
+) -> None:
+    deny_now(bench, "a.example" if isinstance(command, DenyRemove) else "b.example")
+    (refused,) = told_by(bench, lambda: bench.command(command))
+    assert isinstance(refused, DenyRefused)
+    assert refused.field == name and reason in refused.reason
+    assert len(bench.rows(deny_rules)) == 1 and bench.rows(audit) == []
 
 
 def test_of_a_denied_mail_in_the_spool_only_the_head_is_read(bench: Bench) -> None:

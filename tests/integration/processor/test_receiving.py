@@ -437,7 +437,8 @@ def _events(bench: Bench, act: Callable[[], object]) -> list[Message]:
 def _listen(bench: Bench) -> str:
     with connect(bench.broker_url, name="listen") as connection, connection.channel() as channel:
         channel.queue_declare("postroom.client.test", durable=True, exclusive=False, auto_delete=False)
-        channel.queue_bind("postroom.client.test", topology.EVENTS, "approval.#")
+        for pattern in ("approval.#", "deny.#"):
+            channel.queue_bind("postroom.client.test", topology.EVENTS, pattern)
     return "postroom.client.test"
 
 
