@@ -190,8 +190,11 @@ def test_ctrl_c_ends_the_showing_and_not_the_sending(room: Sendroom) -> None:
     has_template(room)
     room.write_accounts(entry("releases", 1))
     order = ["send", "--account", "releases", "--bulk", a_list(room, 3), "--id", "news-1", "--wait"]
+    # A shell's background job ignores SIGINT, and so do its children.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from postroom_console.app import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from postroom_console.app import main; main()", *order],
+        [sys.executable, "-c", program, *order],
         env={"POSTROOM_DATA_DIR": str(room.folder), "POSTROOM_SHARDS": str(SHARDS)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
