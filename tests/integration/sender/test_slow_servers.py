@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,7 +14,8 @@ from postroom_sender.opening import Timeouts
 from tests.integration.sender.scripted import Script, friendly, scripted
 from tests.integration.sender.sendroom import QUICK, Sendroom, entry, plain
 
-IMPATIENT = replace(QUICK, hold_s=0.3)
+# No sender dies here: on a busy machine one may be silent for seconds and live.
+IMPATIENT = replace(QUICK, hold_s=0.3, silence=timedelta(minutes=1))
 MINUTE_S = 60.0
 
 

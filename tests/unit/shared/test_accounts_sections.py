@@ -30,7 +30,7 @@ accounts:
     readers: [BEN@example.com]
     smtp: {host: mail.example.com}
 """
-FAMILIES = "account.*, approval.*, bulk.*, mail.*, mailbox.*"
+FAMILIES = "account.*, approval.*, bulk.*, deny.*, mail.*, mailbox.*"
 
 
 def wrong(old: str, new: str) -> str:
