@@ -331,17 +331,11 @@ class Client:
             skip_invalid=skip_invalid,
             **options,
         )
-        command_id = str(uuid.uuid4())
-        with self._listen(BulkAccepted, BulkRefused) as subscription:
-            self._send(command, command_id)
-            for envelope in subscription.until(time.monotonic() + wait_accepted_s):
-                answer = envelope.message
-                if envelope.causation_id != command_id:
-                    continue
-                if isinstance(answer, BulkAccepted):
-                    return answer
-                if isinstance(answer, BulkRefused):
-                    raise RequestRefused(answer.field, _all_that_is_wrong(answer))
+        answer = self._answer(command, (BulkAccepted, BulkRefused), wait_accepted_s)
+        if isinstance(answer, BulkAccepted):
+            return answer
+        if isinstance(answer, BulkRefused):
+            raise RequestRefused(answer.field, _all_that_is_wrong(answer))
         raise TimeoutError(f"no sender answered within {wait_accepted_s:g} s; {id!r} waits in the queue")
 
     def _order(
@@ -405,20 +399,24 @@ class Client:
         )
 
     def _ask_rules(self, command: DenyAdd | DenyRemove) -> DenyChanged:
-        command_id = str(uuid.uuid4())
-        with self._listen(DenyChanged, DenyRefused) as subscription:
-            self._send(command, command_id)
-            for envelope in subscription.until(time.monotonic() + ANSWER_S):
-                answer = envelope.message
-                if envelope.causation_id != command_id:
-                    continue
-                if isinstance(answer, DenyChanged):
-                    return answer
-                if isinstance(answer, DenyRefused):
-                    raise RequestRefused(answer.field, answer.reason)
+        answer = self._answer(command, (DenyChanged, DenyRefused), ANSWER_S)
+        if isinstance(answer, DenyChanged):
+            return answer
+        if isinstance(answer, DenyRefused):
+            raise RequestRefused(answer.field, answer.reason)
         raise TimeoutError(
             f"no processor answered within {ANSWER_S:g} s; the command waits in the queue until one runs"
         )
+
+    def _answer(self, command: Command, types: tuple[type[Event], ...], wait_s: float) -> Event | None:
+        """Send a command; the first event of these types that it led to, None if none came in time."""
+        command_id = str(uuid.uuid4())
+        with self._listen(*types) as subscription:
+            self._send(command, command_id)
+            for envelope in subscription.until(time.monotonic() + wait_s):
+                if envelope.causation_id == command_id and isinstance(envelope.message, types):
+                    return envelope.message
+        return None
 
     def _watch(
         self, subscription: Subscription, query: ApprovalQuery, deadline: float | None

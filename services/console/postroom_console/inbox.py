@@ -12,25 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.broker.outgoing import outgoing
-from postroom.broker.publisher import Outgoing, Publisher
 from postroom.clock import utc_now
 from postroom.envelope import envelop
-from postroom.errors import PostroomError
 from postroom.inbox import acting as deeds
 from postroom.inbox import reading
 from postroom.inbox.acting import Deed, Deletion
 from postroom.inbox.reading import MAX_PAGE, UNKNOWN_AUTHOR, Page, Wish
-from postroom.settings import Settings
 from postroom.store import outbox
-from postroom.store.engine import Store
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
-from postroom_console.broker import missing
-from postroom_console.registry import BROADCAST_S, SOURCE
+from postroom_console.ordering import PROCESSOR, publish
+from postroom_console.registry import SOURCE
 from postroom_console.terminal import make_console, safe
 
-_SERVICE = "processor"  # whose sweeper publishes the orders if this process does not
 _TIME = "%Y-%m-%d %H:%M:%S"
 NARROW = 90
 """Columns of a terminal below which people and subject do not stand side by side."""
@@ -177,25 +172,9 @@ def delete(conversation_id: str, message_ids: tuple[str, ...], who: Who, as_json
             )
             for order in deletion.orders
         ]
-        outbox.add(view.connection, _SERVICE, orders, now)
-    waiting = publish(who.settings, orders)
+        outbox.add(view.connection, PROCESSOR, orders, now)
+    waiting = publish(who.settings, PROCESSOR, orders)
     _print_deletion(deletion, waiting, as_json)
-
-
-def publish(settings: Settings, orders: Sequence[Outgoing]) -> str:
-    """Publish what is in the outbox; returns why it was not possible: then the processor's sweeper does."""
-    fault = missing(settings)
-    if fault or not orders:
-        return fault if orders else ""
-    store = Store(settings.store)
-    try:
-        with Publisher(settings.broker, name="console", timeout_s=BROADCAST_S) as publisher:
-            outbox.OutboxRelay(store, publisher, _SERVICE).publish(orders)
-    except PostroomError as error:
-        return str(error)
-    finally:
-        store.close()
-    return ""
 
 
 def print_page(page: Page, as_json: bool, table: Any, nothing: str) -> None:

@@ -1,4 +1,4 @@
-"""Orders to the sender: recorded in the deed's transaction, and published right after it."""
+"""Orders to the services: recorded in the deed's transaction, and published right after it."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,8 @@ from postroom.store.view import View
 from postroom_console.broker import missing
 from postroom_console.registry import BROADCAST_S, UnknownAccount
 
-SERVICE = "sender"  # whose sweeper publishes the orders if this process does not
+# Whose sweeper publishes the orders if this process does not.
+PROCESSOR, SENDER = "processor", "sender"
 
 
 def sending_account(view: View, name: str) -> Account:
@@ -31,15 +32,17 @@ def sending_account(view: View, name: str) -> Account:
     return account
 
 
-def publish(settings: Settings, orders: Sequence[Outgoing]) -> str:
-    """Publish what is in the outbox; returns why it was not possible: then the sender's sweeper does."""
+def publish(settings: Settings, service: str, orders: Sequence[Outgoing]) -> str:
+    """Publish what is in the service's outbox; returns why it was not possible: then its sweeper does."""
+    if not orders:
+        return ""
     fault = missing(settings)
     if fault:
         return fault
     store = Store(settings.store)
     try:
         with Publisher(settings.broker, name="console", timeout_s=BROADCAST_S) as publisher:
-            outbox.OutboxRelay(store, publisher, SERVICE).publish(orders)
+            outbox.OutboxRelay(store, publisher, service).publish(orders)
     except PostroomError as error:
         return str(error)
     finally:

@@ -29,12 +29,11 @@ from postroom.store.view import View
 from postroom.work_queues import work_queues
 from postroom_console.acting import Who, doing, looking
 from postroom_console.broker import missing
-from postroom_console.inbox import publish
+from postroom_console.ordering import PROCESSOR, publish
 from postroom_console.registry import SOURCE
 
 BATCH = 100
 """Letters or mails of one transaction and one row of the audit."""
-_SERVICE = "processor"
 _NOWHEN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -244,8 +243,8 @@ class Desk:
                 now = utc_now()
                 rows = self._next_mails(view, wanted, scope, ids)
                 orders = [order for row in rows if (order := self._try(view, row, now, act, done))]
-                outbox.add(view.connection, _SERVICE, orders, now)
-            done.waiting = publish(self.settings, orders) or done.waiting
+                outbox.add(view.connection, PROCESSOR, orders, now)
+            done.waiting = publish(self.settings, PROCESSOR, orders) or done.waiting
             if not rows or scope.ids:
                 return
             wanted = replace(wanted, after=(rows[-1]["handled_at"], rows[-1]["mail_id"]))

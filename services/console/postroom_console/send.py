@@ -27,7 +27,7 @@ from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.bulk_sending import send_bulk
 from postroom_console.faults import FAILED, OK
-from postroom_console.ordering import SERVICE, publish, sending_account
+from postroom_console.ordering import SENDER, publish, sending_account
 from postroom_console.registry import SOURCE, opened
 from postroom_console.terminal import safe
 
@@ -104,10 +104,10 @@ def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: b
         sending_account(view, order.account)
         envelope = envelop(order, source=SOURCE, now=now, message_id=derive_id("mail.send", order.id))
         orders = [outgoing(envelope, who.settings.shards)]
-        outbox.add(view.connection, SERVICE, orders, now)
+        outbox.add(view.connection, SENDER, orders, now)
         detail = {"to": list(order.recipients), "kind": order.content.kind}
         audit.record(view.connection, view.actor, "mail.send", order.account, order.id, detail, now=now)
-    waiting = publish(who.settings, orders)
+    waiting = publish(who.settings, SENDER, orders)
     if waiting:
         click.echo(f"it waits in the store, since the broker does not take it: {waiting}", err=True)
     if not given["wait"]:

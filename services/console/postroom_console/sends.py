@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.broker.outgoing import Outgoing, outgoing
-from postroom.broker.publisher import Publisher
 from postroom.clock import utc_now
 from postroom.envelope import Envelope, envelop
-from postroom.errors import Misconfigured, PostroomError
+from postroom.errors import Misconfigured
 from postroom.inbox import sends as sent
 from postroom.inbox.manual_log import MAX_BYTES, Wanted, log_by_hand
 from postroom.inbox.reading import MAX_PAGE, Wish
@@ -26,17 +25,15 @@ from postroom.sent_copies import NewCopy, we_file
 from postroom.settings import Settings
 from postroom.spool import Spool
 from postroom.store import copies, outbox
-from postroom.store.engine import Store
 from postroom.store.view import View
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
-from postroom_console.broker import missing
 from postroom_console.inbox import print_page
-from postroom_console.registry import BROADCAST_S, SOURCE
+from postroom_console.ordering import SENDER, publish
+from postroom_console.registry import SOURCE
 from postroom_console.terminal import make_console, safe
 
-_SERVICE = "sender"  # whose sweeper publishes the orders if this process does not
 _TIME = "%Y-%m-%d %H:%M:%S"
 _COLOURS = {"sent": "green", "logged": "green", "failed": "red", "bounced": "red", "uncertain": "yellow"}
 
@@ -160,8 +157,8 @@ def resolve_send(send_id: str, how: Literal["sent", "resend"], who: Who, as_json
         now = utc_now()
         resolution = resolve(view, send_id, how, SOURCE, now)
         orders = _orders(view, resolution, send_id, who.settings, now)
-        outbox.add(view.connection, _SERVICE, orders, now)
-    waiting = _publish(who.settings, orders)
+        outbox.add(view.connection, SENDER, orders, now)
+    waiting = publish(who.settings, SENDER, orders)
     if as_json:
         click.echo(
             json.dumps({"send_id": send_id, "as": how, "is_new": resolution.is_new, "waiting": waiting})
@@ -186,24 +183,6 @@ def _orders(
         for order in copies.add(view.connection, [NewCopy(send_id, live.name, message_id, dataref)], now):
             messages.append(envelop(order.command, source=SOURCE, now=now, message_id=order.id))
     return [outgoing(each, settings.shards) for each in messages]
-
-
-def _publish(settings: Settings, orders: Sequence[Outgoing]) -> str:
-    """Publish what is in the outbox; returns why it was not possible: then the sender's sweeper does."""
-    if not orders:
-        return ""
-    fault = missing(settings)
-    if fault:
-        return fault
-    store = Store(settings.store)
-    try:
-        with Publisher(settings.broker, name="console", timeout_s=BROADCAST_S) as publisher:
-            outbox.OutboxRelay(store, publisher, _SERVICE).publish(orders)
-    except PostroomError as error:
-        return str(error)
-    finally:
-        store.close()
-    return ""
 
 
 def _write_new(target: Path, content: bytes) -> None:
