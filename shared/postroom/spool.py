@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -74,12 +74,15 @@ class Spool:
             raise
         return draft, digest.hexdigest()
 
-    def keep_draft(self, draft: Path, sha256: str) -> None:
-        """Make a draft durable under its hash, for `Drafts` alone. Raises Transient."""
+    def keep_drafts(self, drafts: Mapping[Path, str]) -> None:
+        """Make drafts durable under their hashes, for `Drafts` alone. Raises Transient."""
         with self._translated("written"):
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
-            self._move_in(draft, self._path(sha256))
+            for draft in drafts:
+                _sync(draft)
+            folders = {self._move_in(draft, self._path(sha256)) for draft, sha256 in drafts.items()}
+            # The first one writes what the others changed too, on most file systems: so these come last.
+            for folder in folders:
+                _sync(folder)
 
     def get(self, reference: str) -> bytes:
         """The content of a reference.
@@ -162,13 +165,14 @@ class Spool:
             folders = [self._folder, *(path for path in self._folder.iterdir() if path.is_dir())]
             return sum(_remove_old(folder, timestamp_s, kept) for folder in folders)
 
-    def _move_in(self, draft: Path, path: Path) -> None:
+    def _move_in(self, draft: Path, path: Path) -> Path:
+        """Rename the draft; returns the folder that it is in now."""
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
-        with _locked(path.parent) as descriptor:
+            _sync(self._folder)
+        with _locked(path.parent):
             draft.rename(path)
-            os.fsync(descriptor)
+        return path.parent
 
     @contextmanager
     def _translated(self, verb: str) -> Iterator[None]:
@@ -192,24 +196,23 @@ class Drafts:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._written: list[tuple[Path, str]] = []
+        self._written: dict[Path, str] = {}
 
     def put(self, chunks: Iterable[bytes]) -> str:
         """Write the content and return the reference that it will have. Raises as `Spool.put`."""
         draft, sha256 = self._spool.write_draft(chunks)
-        self._written.append((draft, sha256))
+        self._written[draft] = sha256
         return f"spool:sha256:{sha256}"
 
     def keep(self) -> None:
-        """Make all of them durable. Raises Transient; what is not kept by then is a draft still."""
-        while self._written:
-            self._spool.keep_draft(*self._written[0])
-            del self._written[0]
+        """Make all of them durable. Raises Transient: then none of them can be counted on."""
+        self._spool.keep_drafts(self._written)
+        self._written.clear()
 
     def drop(self) -> None:
         """Forget those that were not kept."""
         while self._written:
-            self._written.pop()[0].unlink(missing_ok=True)
+            self._written.popitem()[0].unlink(missing_ok=True)
 
 
 def _sha256_of(reference: str) -> str:
@@ -245,18 +248,19 @@ def _is_old(entry: os.DirEntry[str], timestamp_s: float) -> bool:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Hold the folder against other processes and threads; yields its descriptor."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes and threads."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,6 +1,7 @@
 """What follows from an attempt beside its state: a doubt to be settled, a copy to be filed."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from postroom.broker.verdict import Ack, RetryIn, Verdict
@@ -29,8 +30,13 @@ class Aftermath:
         """The finding with all that follows; never fails, since the mail is gone."""
         if finding.settled.state == "uncertain":
             return self._in_doubt(finding, job, task, tries)
-        copy = self._copy(task) if finding.settled.state == "sent" and task is not None else None
-        return finding if copy is None else replace(finding, copy=copy)
+        if task is None or finding.settled.state != "sent" or not self._files(task):
+            return finding
+        copy = NewCopy(job.send_id, task.account.name, task.mail.message_id, "")
+        return replace(finding, copy=copy, unfiled=task.mail.content)
+
+    def _files(self, task: Task) -> bool:
+        return self.spool is not None and we_file(task.account)
 
     def _in_doubt(self, finding: Finding, job: Job, task: Task | None, tries: int) -> Finding:
         if task is None:
@@ -52,15 +58,24 @@ class Aftermath:
             return RetryIn(self.patience.look_delay_s(0), LOOKING)
         return RetryIn(self.patience.mail_delay_s(tries, 0.5), SENT_AGAIN)
 
-    def _copy(self, task: Task) -> NewCopy | None:
-        if self.spool is None or not we_file(task.account):
-            return None
-        copy = NewCopy(task.job.send_id, task.account.name, task.mail.message_id, "")
+    def spooled(self, findings: Sequence[Finding]) -> list[Finding]:
+        """The findings with their copies in the spool, all made durable at once."""
+        wanted = [each for each in findings if each.copy is not None and each.unfiled is not None]
+        if not wanted or self.spool is None:
+            return list(findings)
+        drafts, datarefs, why = self.spool.drafts(), {}, ""
         try:
-            return replace(copy, dataref=self.spool.put([task.mail.content]))
+            datarefs = {each.job.send_id: drafts.put([each.unfiled or b""]) for each in wanted}
+            drafts.keep()
         except Transient as error:
-            logger.warning(
-                "a sent mail is not filed",
-                extra={"account": task.account.name, "send_id": task.job.send_id, "reason": str(error)},
-            )
-            return replace(copy, detail=str(error))
+            datarefs, why = {}, str(error)
+            logger.warning("sent mails are not filed", extra={"count": len(wanted), "reason": why})
+        finally:
+            drafts.drop()
+        return [_with_copy(each, datarefs.get(each.job.send_id, ""), why) for each in findings]
+
+
+def _with_copy(finding: Finding, dataref: str, why_not: str) -> Finding:
+    if finding.copy is None:
+        return finding
+    return replace(finding, copy=replace(finding.copy, dataref=dataref, detail=why_not), unfiled=None)

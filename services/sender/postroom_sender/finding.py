@@ -5,7 +5,7 @@ again for those alone who are not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ _PRECEDENCE = tuple(_STATES.values())
 
 @dataclass(frozen=True)
 class Finding:
-    """Everything that follows from one attempt."""
+    """Everything that follows from one attempt. `unfiled`: the mail, where its copy waits for the spool."""
 
     job: Job
     settled: Settled
@@ -40,6 +40,7 @@ class Finding:
     verdict: Verdict
     doubt: NewDoubt | None = None
     copy: NewCopy | None = None
+    unfiled: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

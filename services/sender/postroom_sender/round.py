@@ -204,7 +204,7 @@ class Round:
             self._note(task, task.tries, why)
 
     def _turn(self, following: Sequence[Task]) -> Begun:
-        findings, self._findings = self._findings, []
+        findings, self._findings = self._parts.aftermath.spooled(self._findings), []
         begun = self._recorder.turn(findings, self._courier.take_news(), following, self._claimed_at)
         for each in findings:
             metrics.sends.labels(result=each.settled.state).inc()
