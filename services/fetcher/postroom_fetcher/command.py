@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from postroom import metrics
 from postroom.account import Account
@@ -36,10 +37,11 @@ from postroom.messages import (
 from postroom.spool import Spool
 from postroom_fetcher.desk import Desk
 from postroom_fetcher.fault import Refused
+from postroom_fetcher.filing import Filed, file
 from postroom_fetcher.intake import Publish
 from postroom_fetcher.lease import Fenced, Lease
 from postroom_fetcher.mail import SOURCE
-from postroom_fetcher.mailbox import Effect, Past, act, has_message_id, into_folder, removes
+from postroom_fetcher.mailbox import Effect, Past, act, has_message_id, removes
 from postroom_fetcher.progress import Progress
 from postroom_fetcher.sent_folder import sent_folder
 from postroom_fetcher.session import Connect, Session
@@ -54,7 +56,8 @@ MOVING = "moving"
 UNRECORDED_TRIES = 3
 UNRECORDED_RETRY_S = 1.0
 MOST_LOGGED = 20
-Outcome = tuple[Delivery, Event | RetryIn | None]
+Outcome = tuple[Delivery, Event | Verdict | None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,9 @@ class Commands:
                 "command failed", extra={"account": account.name, "type": command.TYPE, "error": str(error)}
             )
             return [(delivery, failed(error, delivery.attempt)) for delivery in step]
-        return [(delivery, result if isinstance(result, RetryIn) else Ack()) for delivery, result in outcomes]
+        return [
+            (delivery, Ack() if isinstance(result, Event | None) else result) for delivery, result in outcomes
+        ]
 
     def _publish(self, outcomes: Sequence[Outcome]) -> None:
         events = [(delivery.envelope, result) for delivery, result in outcomes if isinstance(result, Event)]
@@ -167,6 +172,8 @@ def steps(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
 
 def _kind(envelope: Envelope[Command]) -> Hashable:
     command = envelope.message
+    if isinstance(command, MailboxAppend):
+        return type(command), command.folder, command.flags
     if isinstance(command, MailboxCommand):
         target = command.target if isinstance(command, MailboxMove) else None
         return type(command), command.folder, command.uidvalidity, target
@@ -258,29 +265,35 @@ def _done(envelope: Envelope[MailboxCommand], effect: Effect) -> MailboxDone:
 
 
 def _append(tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
-    (delivery,) = step
-    command: MailboxAppend = delivery.envelope.message
-    wrong = [flag for flag in command.flags if not _FLAG.fullmatch(flag)]
+    commands: list[MailboxAppend] = [delivery.envelope.message for delivery in step]
+    first = commands[0]
+    wrong = [flag for flag in first.flags if not _FLAG.fullmatch(flag)]
     if wrong:
         raise Permanent(f"flags: {wrong[0]!r} is no IMAP flag")
+    # Of two orders for one Message-ID the first files it, and the second finds it.
+    firsts: dict[str, Delivery] = {}
+    for delivery, command in zip(step, commands, strict=True):
+        firsts.setdefault(command.message_id, delivery)
+    mails = {message_id: delivery.envelope.message.dataref for message_id, delivery in firsts.items()}
 
-    def append(session: Session) -> tuple[str, bool]:
-        folder = _folder_of(session, account, command)
-        into_folder(session, folder, lambda: _must_select(session, folder))
-        if has_message_id(session, command.message_id):
-            return folder, True
-        with tools.spool.reading(command.dataref) as (size_bytes, parts):
-            session.append(folder, size_bytes, parts, command.flags)
-        return folder, False
+    def put(session: Session) -> tuple[str, Mapping[str, Filed]]:
+        folder = _folder_of(session, account, first)
+        return folder, file(session, folder, mails, first.flags, tools.spool)
 
-    return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, append)))]
+    folder, answer = _answered(first.folder or "", lambda: desk.do(account, put))
+    found = dict.fromkeys(mails, answer) if isinstance(answer, Refused) else answer
+    outcomes: list[Outcome] = []
+    for delivery, command in zip(step, commands, strict=True):
+        result = found[command.message_id]
+        is_first = firsts[command.message_id] is delivery
+        outcomes.append((delivery, _filed(delivery, folder, result if is_first else result or True)))
+    return outcomes
 
 
-def _must_select(session: Session, folder: str) -> None:
-    try:
-        session.select(folder)
-    except Misconfigured as error:
-        raise Refused(str(error), "NONEXISTENT") from error
+def _filed(delivery: Delivery, folder: str, result: Filed) -> MailboxDone | Verdict:
+    if isinstance(result, bool | Refused):
+        return _looked_up(delivery.envelope, folder, result)
+    return failed(result, delivery.attempt)
 
 
 def _find(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery]) -> list[Outcome]:
@@ -292,7 +305,20 @@ def _find(_tools: Tools, desk: Desk, account: Account, step: Sequence[Delivery])
         session.examine(folder)
         return folder, has_message_id(session, command.message_id)
 
-    return [(delivery, _looked_up(delivery.envelope, lambda: desk.do(account, find)))]
+    folder, result = _answered(command.folder or "", lambda: desk.do(account, find))
+    return [(delivery, _looked_up(delivery.envelope, folder, result))]
+
+
+def _answered(folder: str, look: Callable[[], tuple[str, T]]) -> tuple[str, T | Refused]:
+    """What a look into a folder found, or that the server refused it."""
+    try:
+        return look()
+    except Misconfigured as error:
+        if error.reason_code != "folder_missing":
+            raise
+        return folder, Refused(str(error), "NONEXISTENT")
+    except Refused as error:
+        return folder, error
 
 
 def _folder_of(session: Session, account: Account, command: MailboxAppend | MailboxFind) -> str:
@@ -307,20 +333,13 @@ def _folder_of(session: Session, account: Account, command: MailboxAppend | Mail
 
 
 def _looked_up(
-    envelope: Envelope[MailboxAppend | MailboxFind], look: Callable[[], tuple[str, bool]]
+    envelope: Envelope[MailboxAppend | MailboxFind], folder: str, result: bool | Refused
 ) -> MailboxDone:
-    """The result of a command about a Message-ID. `found`: the mail was there already."""
+    """The result of a command about a Message-ID: whether the mail was there already."""
     command = envelope.message
-    folder, found, refused = command.folder or "", None, ""
-    try:
-        folder, found = look()
+    found, refused = (None, str(result)) if isinstance(result, Refused) else (result, "")
+    if not refused:
         metrics.commands_done.labels(action=_action(command)).inc()
-    except Misconfigured as error:
-        if error.reason_code != "folder_missing":
-            raise
-        refused = str(error)
-    except Refused as error:
-        refused = str(error)
     return MailboxDone(
         account=command.account,
         command_id=envelope.id,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from postroom import metrics
 from postroom.errors import PostroomError, Transient
@@ -44,19 +44,22 @@ class Lease:
     epoch: int
 
 
+# Built once: every mail and every command asks.
+_HELD = (
+    select(shard_leases.c.shard)
+    .where(*(shard_leases.c[name] == bindparam(name) for name in ("shard", "holder", "epoch")))
+    .with_for_update(read=True)
+)
+
+
 class Fenced(PostroomError):
     """The shard has passed to another fetcher: nothing was written."""
 
 
 def check(connection: Connection, lease: Lease) -> None:
     """Raises Fenced unless the lease still holds; it cannot change hands before this transaction ends."""
-    held = select(shard_leases.c.shard).where(
-        shard_leases.c.shard == lease.shard,
-        shard_leases.c.holder == lease.holder,
-        shard_leases.c.epoch == lease.epoch,
-    )
     end_when_frozen(connection)
-    if connection.execute(held.with_for_update(read=True)).first() is None:
+    if connection.execute(_HELD, vars(lease)).first() is None:
         raise Fenced(f"shard {lease.shard} has passed to another fetcher (epoch {lease.epoch} is over)")
 
 

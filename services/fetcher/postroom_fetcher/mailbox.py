@@ -6,6 +6,7 @@ folder is done only to those that are recognised as the ones that were handed on
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 
 from postroom.account import Account
@@ -163,9 +164,12 @@ def into_folder(session: Session, folder: str, put: Callable[[], None]) -> None:
         put()
 
 
-def has_message_id(session: Session, message_id: str) -> bool:
-    """Whether the open folder has a mail of exactly this Message-ID (a search finds parts of it as well)."""
-    uids = session.search_message_id(message_id)[-MOST_SAME_ID:]
+def has_message_id(session: Session, message_id: str, since: date | None = None) -> bool:
+    """Whether the open folder has a mail of exactly this Message-ID (a search finds parts of it as well).
+
+    `since`: that came to it on this day or later.
+    """
+    uids = session.search_message_ids([message_id], since)[-MOST_SAME_ID:]
     answer = session.fetch(uids, MESSAGE_ID_ITEMS) if uids else {}
     wanted = "".join(message_id.split())
     return any(read_message_id(answer, uid) == wanted for uid in uids)

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -121,11 +122,17 @@ class Session:
             self._client._checkok("SEARCH", kind, lines)
             return read_search(lines)
 
-    def search_message_id(self, message_id: str) -> list[int]:
-        """The UIDs of mails whose Message-ID contains this text (RFC 9051, section 6.4.4, HEADER)."""
+    def search_message_ids(self, message_ids: Sequence[str], since: date | None = None) -> list[int]:
+        """The UIDs of mails whose Message-ID contains one of these texts (RFC 9051, section 6.4.4, HEADER).
+
+        At least one text. `since`: only of mails that came to the folder on this day or later.
+        """
+        when = [] if since is None else ["SINCE", since]
+        either = [term for each in message_ids[:-1] for term in ("OR", "HEADER", "Message-ID", each)]
+        criteria = [*when, *either, "HEADER", "Message-ID", message_ids[-1]]
         with self._doing("SEARCH"):
-            charset = None if message_id.isascii() else "UTF-8"
-            found: list[int] = self._client.search(["HEADER", "Message-ID", message_id], charset)
+            charset = None if all(map(str.isascii, message_ids)) else "UTF-8"
+            found: list[int] = self._client.search(criteria, charset)
             return list(found)
 
     def fetch(self, uids: Sequence[int], items: Sequence[str]) -> Answer:
@@ -225,6 +232,19 @@ class Session:
                     self._client._checkok("APPEND", "NO" if kind == "OK" else kind, data)
                 imap._check_bye()
             self._send_whole(parts)
+            kind, data = imap._command_complete("APPEND", tag)
+            self._client._checkok("APPEND", kind, data)
+
+    def append_all(self, folder: str, contents: Sequence[bytes], flags: Sequence[str]) -> None:
+        """Put mails into a folder in one command: all or none (MULTIAPPEND, RFC 3502, with LITERAL+)."""
+        marks = f"({' '.join(flags)})"
+        first, *others = contents
+        rest = b"".join(part for each in others for part in (f" {marks} {{{len(each)}+}}\r\n".encode(), each))
+        with self._doing("APPEND", sent_bytes=len(first) + len(rest)):
+            imap: Any = self._imap
+            name = self._client._normalise_folder(folder)
+            tag = imap._command("APPEND", name, marks, f"{{{len(first)}+}}")
+            self._send_whole([first, rest])
             kind, data = imap._command_complete("APPEND", tag)
             self._client._checkok("APPEND", kind, data)
 
