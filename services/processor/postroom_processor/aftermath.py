@@ -1,6 +1,6 @@
 """What reports about mails of ours settle, in one transaction: doubts, copies, bounces."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,18 +28,30 @@ def matters(message: Message) -> bool:
     return isinstance(message, MailBounced)
 
 
-def follow(connection: Connection, report: Envelope[Message], now: datetime) -> list[Envelope[MailSent]]:
-    """Record what follows from a report, once however often it comes; what is to be told."""
-    effect = next((each for kind, each in _EFFECTS.items() if isinstance(report.message, kind)), None)
-    return [] if effect is None else effect(connection, report, now)
+def follow(
+    connection: Connection, reports: Sequence[Envelope[Message]], now: datetime
+) -> list[Envelope[MailSent]]:
+    """Record what follows from reports, once however often they come; what is to be told."""
+    done = [each.message for each in reports if isinstance(each.message, MailboxDone)]
+    filed = [
+        copies.Answer(each.command_id, each.found, each.refused) for each in done if each.action == "append"
+    ]
+    if filed:
+        copies.note(connection, filed, now)
+    effects = [
+        (effect, report)
+        for report in reports
+        for kind, effect in _EFFECTS.items()
+        if isinstance(report.message, kind)
+    ]
+    return [told for effect, report in effects for told in effect(connection, report, now)]
 
 
-def _mailbox_done(
+def _looked_for(
     connection: Connection, report: Envelope[MailboxDone], now: datetime
 ) -> list[Envelope[MailSent]]:
     done = report.message
-    if done.action == "append":
-        copies.note(connection, done.command_id, found=done.found, refused=done.refused, now=now)
+    if done.action != "find":
         return []
     send_id = doubts.looked_for(connection, done.command_id)
     if send_id is None:
@@ -97,4 +109,4 @@ def _bounce_record(connection: Connection, report: Envelope[MailBounced]) -> Rec
     )
 
 
-_EFFECTS: Mapping[type[Message], Effect] = {MailboxDone: _mailbox_done, MailBounced: _bounced}
+_EFFECTS: Mapping[type[Message], Effect] = {MailboxDone: _looked_for, MailBounced: _bounced}

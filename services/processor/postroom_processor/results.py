@@ -52,12 +52,10 @@ class Results:
     def _record(self, reports: Sequence[Envelope[Message]]) -> None:
         now = self._clock()
         with self._store.write() as connection:
-            told = []
             for report in reports:
                 if _did_not_arrive(report.message):
                     connection.execute(_undelivered(report.message))
-                if matters(report.message):
-                    told += [outgoing(each, self._shards) for each in follow(connection, report, now)]
+            told = [outgoing(each, self._shards) for each in follow(connection, reports, now)]
             outbox.add(connection, SERVICE, told, now)
         metrics.unheard.inc(self._relay.publish(told).unheard)
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from postroom.messages import MailboxAppend, derive_id
 from postroom.sent_copies import NewCopy
 from postroom.store.engine import insert_new
+from postroom.store.many import execute_many
 from postroom.store.schema import sent_copies
 
 AGAIN_AFTER_S = (600.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
@@ -18,6 +19,16 @@ ANSWER_WITHIN_S = 6 * 3600.0
 MAX_DETAIL_CHARS = 500
 STEP = 100
 UNFILED = ("ordered", "refused")
+_NOTE = (
+    update(sent_copies)
+    .where(sent_copies.c.send_id == bindparam("of"))
+    .values(
+        state=bindparam("to"),
+        detail=bindparam("words"),
+        due_at=bindparam("again"),
+        updated_at=bindparam("at"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,15 @@ class Order:
     id: str
     send_id: str
     command: MailboxAppend
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an order: `found` says that the mail was there before, `refused` why it is not there."""
+
+    command_id: str
+    found: bool | None
+    refused: str
 
 
 def add(connection: Connection, copies: Sequence[NewCopy], now: datetime) -> list[Order]:
@@ -58,24 +78,29 @@ def add(connection: Connection, copies: Sequence[NewCopy], now: datetime) -> lis
     ]
 
 
-def note(connection: Connection, command_id: str, *, found: bool | None, refused: str, now: datetime) -> bool:
-    """What became of an order; returns whether it was one for a copy. The answer may come twice."""
+def note(connection: Connection, answers: Sequence[Answer], now: datetime) -> None:
+    """Record what became of orders; an answer may come twice, or be about something else."""
     table = sent_copies.c
-    row = connection.execute(
-        select(table.send_id, table.tries).where(table.command_id == command_id).with_for_update()
-    ).one_or_none()
-    if row is None:
-        return False
-    if refused:
-        left = row.tries <= len(AGAIN_AFTER_S)
-        due_at = now + timedelta(seconds=AGAIN_AFTER_S[row.tries - 1]) if left else None
-        values = {"state": "refused", "detail": refused[:MAX_DETAIL_CHARS], "due_at": due_at}
-    else:
-        values = {"state": "there" if found else "filed", "detail": "", "due_at": None}
-    connection.execute(
-        update(sent_copies).where(table.send_id == row.send_id).values(**values, updated_at=now)
+    by_command = {each.command_id: each for each in answers}
+    rows = connection.execute(
+        select(table.send_id, table.command_id, table.tries)
+        .where(table.command_id.in_(by_command))
+        .order_by(table.send_id)
+        .with_for_update()
+    ).all()
+    execute_many(
+        connection, _NOTE, [_noted(row.send_id, row.tries, by_command[row.command_id], now) for row in rows]
     )
-    return True
+
+
+def _noted(send_id: str, tries: int, answer: Answer, now: datetime) -> dict[str, object]:
+    state, due_at = "there" if answer.found else "filed", None
+    if answer.refused:
+        state = "refused"
+        if tries <= len(AGAIN_AFTER_S):
+            due_at = now + timedelta(seconds=AGAIN_AFTER_S[tries - 1])
+    detail = answer.refused[:MAX_DETAIL_CHARS]
+    return {"of": send_id, "to": state, "words": detail, "again": due_at, "at": now}
 
 
 def order_again(connection: Connection, now: datetime) -> list[Order]:

@@ -15,6 +15,7 @@ from postroom.clock import utc_now
 from postroom.doubt import NewDoubt
 from postroom.sent_copies import NewCopy
 from postroom.store import Store, copies, doubts
+from postroom.store.copies import Answer
 from postroom.store.doubts import EndedBy, To
 from postroom.store.schema import send_recipients, sends, sent_copies
 from tests.tables import migrate
@@ -103,16 +104,17 @@ def test_a_copy_that_is_refused_each_time_is_given_up_and_one_that_is_there_is_d
         (order,) = copies.add(connection, [NewCopy("m", "ops", "<1@x>", "spool:sha256:0")], NOW)
         assert copies.add(connection, [NewCopy("m", "ops", "<1@x>", "spool:sha256:0")], NOW) == []
         for delay_s in copies.AGAIN_AFTER_S:
-            assert copies.note(connection, order.id, found=None, refused="full", now=later)
+            copies.note(connection, [Answer(order.id, None, "full")], later)
             assert copies.order_again(connection, later) == []
             later += timedelta(seconds=delay_s)
             (order,) = copies.order_again(connection, later)
-        copies.note(connection, order.id, found=None, refused="full", now=later)
+        copies.note(connection, [Answer(order.id, None, "full")], later)
         assert copies.order_again(connection, later + timedelta(days=30)) == []
         row = connection.execute(select(sent_copies)).one()
         assert (row.state, row.detail, row.due_at) == ("refused", "full", None)
-        assert not copies.note(connection, "another order", found=True, refused="", now=later)
-        copies.note(connection, order.id, found=True, refused="", now=later)
+        copies.note(connection, [Answer("another order", True, "")], later)
+        assert connection.execute(select(sent_copies)).one() == row
+        copies.note(connection, [Answer("another order", None, ""), Answer(order.id, True, "")], later)
         assert connection.execute(select(sent_copies.c.state)).scalar() == "there"
 
 
