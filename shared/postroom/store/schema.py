@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -35,6 +36,8 @@ metadata = MetaData(
 _Key = BigInteger().with_variant(Integer, "sqlite")
 
 
+# A row has several times, and a batch of rows the same ones.
+@lru_cache(maxsize=1024)
 def _as_text(value: datetime | None) -> str | None:
     if value is None:
         return None
