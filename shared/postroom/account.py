@@ -307,7 +307,8 @@ def unprotected(account: Account) -> str | None:
         )
     open_side = next((side for side, server in account.servers() if server.security == "none"), None)
     if open_side:
-        return f"confidential accounts need TLS: set {open_side}.security to tls or starttls"
+        section = "system_smtp" if open_side == "smtp" and account.use_system_smtp else open_side
+        return f"confidential accounts need TLS: set {section}.security to tls or starttls"
     return None
 
 

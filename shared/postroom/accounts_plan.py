@@ -117,7 +117,7 @@ def _check_those_that_stay(current: Configuration, wanted: AccountsFile) -> None
     """Raises Misconfigured if the file's system_smtp is none for an account that it does not name."""
     named = {account.name for account in wanted.accounts}
     faults = [
-        f"{name}: it is not in the file and stays, and {wrong}"
+        f"{name}: it is not in the file and stays (--prune removes it), and {wrong}"
         for name, account in current.accounts.items()
         if name not in named
         and unfitting(account, current.system_smtp) is None

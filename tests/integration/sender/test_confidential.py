@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from postroom.account_servers import SystemSmtp
+from postroom.clock import utc_now
 from postroom.messages import ApprovalMail, MailFailed, MailSend, MailSent, PlainMail, TemplateMail
 from postroom.store import templates
+from postroom.store.accounts import bump, put_section
 from postroom.store.schema import metadata
 from postroom.templates.template import Template
+from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import TOKEN, Sendroom, entry, plain
 from tests.servers.aiosmtpd import TAKEN, Behaviour, SmtpServer
 from tests.servers.certificates import Authority
@@ -125,3 +129,24 @@ def test_the_search_would_find_what_another_account_writes(room: Sendroom) -> No
     places = {where.partition(".")[0] for where, text in stored(room) if SECRET in text}
     assert {"conversation_messages", "message_sources", "doubts"} <= places
     assert any(where.startswith("/") for where in places), "a copy for the folder of sent mail"
+
+
+def test_a_system_smtp_that_lost_its_tls_gets_no_connection_and_the_mail_waits(room: Sendroom) -> None:
+    account = {"name": "clinic", "address": "clinic@example.com", "use_system_smtp": True}
+    with scripted(friendly) as server:
+        system = {"host": "127.0.0.1", "port": server.port, "security": "starttls"}
+        room.write_accounts({**account, "confidential": True}, system_smtp=system)
+        # As no file can say it, but an older version could leave it.
+        open_server = SystemSmtp.model_validate({**system, "security": "none"})
+        with room.store.write() as connection:
+            put_section(connection, "system_smtp", open_server, utc_now())
+            bump(connection)
+        room.order(order("taken"))
+        with room.sender():
+            row = room.wait_for_status("clinic", "red")
+        assert server.connections == 0
+    assert (row.reason_code, row.sentence) == (
+        "invalid_settings",
+        "confidential accounts need TLS: set system_smtp.security to tls or starttls",
+    )
+    assert room.row("taken").state in ("sending", "retrying")
