@@ -168,7 +168,7 @@ class SmtpServer:
         with self._lock:
             self._mails.append(mail)
         answer = self._behaviour.at_dot(content)
-        if answer is None:
+        if answer is None and isinstance(server.transport, asyncio.Transport):
             server.transport.abort()
         return answer or TAKEN
 
