@@ -8,6 +8,7 @@ import email.utils
 import re
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
+from html import unescape
 from urllib.parse import unquote
 
 import pytest
@@ -192,6 +193,22 @@ def test_html_has_no_text_that_cannot_be_seen() -> None:
     html = part(parsed(command()), "html").split("</head>")[1].lower()
     for hidden in ("display:none", "white;", "#fff;", "#ffffff", "opacity", "font-size:1px", "font-size:0"):
         assert hidden not in html
+
+
+@pytest.mark.parametrize("content", [approval(), help_mail(), confirm_mail()], ids=lambda each: each.kind)
+def test_a_letter_fits_a_phone(content: MailContent) -> None:
+    html = part(parsed(command(content)), "html")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert not re.search(r"(?<!max-)width:\s*[4-9]\d\d+px|<table|nowrap", html)
+    assert all(int(size) >= 13 for size in re.findall(r"font-size:(\d+)px", html))
+    buttons = re.findall(r'<a href="mailto:[^"]+" style="([^"]+)">Answer “\w+”</a>', unescape(html))
+    assert (
+        len(buttons)
+        == html.count("<a ")
+        == len(getattr(content, "choices", ())) - (content.kind == "confirm")
+    )
+    # A finger needs 44 px.
+    assert all("display:block" in style and "padding:14px" in style for style in buttons)
 
 
 @pytest.mark.parametrize(
