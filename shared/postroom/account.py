@@ -296,7 +296,8 @@ def _oauth(account: Account) -> str | None:
     return None
 
 
-def _confidential(account: Account) -> str | None:
+def unprotected(account: Account) -> str | None:
+    """Why a confidential account has no verified TLS to each of its servers; None if it has, or need not."""
     if not account.confidential:
         return None
     if not account.verify_certificate:
@@ -304,15 +305,20 @@ def _confidential(account: Account) -> str | None:
             "confidential accounts need verified certificates: take verify_certificate: false away, "
             "or set ca_file"
         )
-    if account.log == "full":
-        return "confidential accounts keep no bodies: set log: headers or log: nothing"
     open_side = next((side for side, server in account.servers() if server.security == "none"), None)
     if open_side:
-        return f"confidential accounts need TLS: set {open_side}.security to tls or starttls"
+        section = "system_smtp" if open_side == "smtp" and account.use_system_smtp else open_side
+        return f"confidential accounts need TLS: set {section}.security to tls or starttls"
     return None
 
 
-_CHECKS = (_does_something, _one_smtp, _tidying, _oauth, _sign_in, _confidential)
+def _bodies(account: Account) -> str | None:
+    if account.confidential and account.log == "full":
+        return "confidential accounts keep no bodies: set log: headers or log: nothing"
+    return None
+
+
+_CHECKS = (_does_something, _one_smtp, _tidying, _oauth, _sign_in, unprotected, _bodies)
 
 
 def matches(patterns: tuple[str, ...], address: str) -> str | None:

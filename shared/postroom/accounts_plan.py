@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from postroom.access import strangers
 from postroom.account import Account
-from postroom.accounts_file import AccountsFile
+from postroom.accounts_file import AccountsFile, unfitting
 from postroom.addresses import fold_case
 from postroom.errors import Misconfigured
 from postroom.sections import SECTIONS, SectionName, settings
@@ -71,10 +71,13 @@ def plan(current: Configuration, wanted: AccountsFile, *, prune: bool) -> Plan:
 
     Raises:
         Misconfigured: the file has no users, and an owner or reader is none of those that there are; or a new
-            account would show them the mail of a former one that was not theirs.
+            account would show them the mail of a former one that was not theirs; or an account that stays
+            could not use the file's system_smtp any more.
     """
     if wanted.users is None and not prune:
         check_people(wanted.accounts, current.users)
+    if wanted.system_smtp is not None and not prune:
+        _check_those_that_stay(current, wanted)
     changes = [
         change
         for name in SECTIONS
@@ -108,6 +111,20 @@ def check_people(accounts: Iterable[Account], users: Sequence[User]) -> None:
     ]
     if faults:
         raise Misconfigured("users", "\n".join(faults))
+
+
+def _check_those_that_stay(current: Configuration, wanted: AccountsFile) -> None:
+    """Raises Misconfigured if the file's system_smtp is none for an account that it does not name."""
+    named = {account.name for account in wanted.accounts}
+    faults = [
+        f"{name}: it is not in the file and stays (--prune removes it), and {wrong}"
+        for name, account in current.accounts.items()
+        if name not in named
+        and unfitting(account, current.system_smtp) is None
+        and (wrong := unfitting(account, wanted.system_smtp))
+    ]
+    if faults:
+        raise Misconfigured("system_smtp", "\n".join(faults))
 
 
 def check_heirs(

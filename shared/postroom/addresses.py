@@ -53,7 +53,8 @@ def normal_address(text: str) -> str:
     local, at, domain = text.strip().rpartition("@")
     if not at or not local or not domain:
         raise ValueError(f"{text!r} is not a mail address: expected name@domain")
-    if not _LOCAL.fullmatch(local):
+    # An encoded word (RFC 2047): readers that decode before they split find another address in it.
+    if not _LOCAL.fullmatch(local) or "=?" in local:
         raise ValueError(f"{text!r} is not a mail address: {local!r} is not allowed before the @")
     if len(local.encode()) > MAX_LOCAL_BYTES:
         raise ValueError(f"{text!r}: the part before the @ is longer than {MAX_LOCAL_BYTES} bytes")

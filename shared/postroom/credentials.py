@@ -32,7 +32,14 @@ Credential = Password | AccessToken
 
 def without(secret: str, text: str) -> str:
     """What a server said; one that repeats the secret does not get it into our sentences."""
-    return text if len(secret) < SHORTEST_HIDDEN_CHARS else text.replace(secret, "…")
+    if len(secret) < SHORTEST_HIDDEN_CHARS:
+        return text
+    text = text.replace(secret, "…")
+    # What was cut to be shown may end within it.
+    for length in range(len(secret) - 1, SHORTEST_HIDDEN_CHARS - 1, -1):
+        if text.endswith(secret[:length]):
+            return f"{text[:-length]}…"
+    return text
 
 
 class Tokens(Protocol):

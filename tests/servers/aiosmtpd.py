@@ -42,6 +42,7 @@ class Behaviour:
         mechanisms: What is offered for signing in; empty: what fits `login` or `takes_token`.
         starttls: Offer STARTTLS with this context; AUTH is then offered over TLS only.
         implicit_tls: Speak TLS from the first byte with this context.
+        at_dot: The answer to a mail's content; None: hang up without one.
     """
 
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Behaviour:
     mechanisms: tuple[str, ...] = ()
     starttls: ssl.SSLContext | None = None
     implicit_tls: ssl.SSLContext | None = None
+    at_dot: Callable[[bytes], str | None] = lambda _: TAKEN
 
     @property
     def offered(self) -> frozenset[str]:
@@ -160,12 +162,15 @@ class SmtpServer:
     async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        """Keep the mail."""
+        """Keep the mail, whatever is said of it."""
         content = envelope.original_content or b""
         mail = SentMail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content)
         with self._lock:
             self._mails.append(mail)
-        return TAKEN
+        answer = self._behaviour.at_dot(content)
+        if answer is None and isinstance(server.transport, asyncio.Transport):
+            server.transport.abort()
+        return answer or TAKEN
 
     def _make_controller(self) -> _AnyPort:
         behaviour = self._behaviour

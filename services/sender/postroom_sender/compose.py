@@ -33,7 +33,8 @@ from postroom_sender.own_words import written_body
 from postroom_sender.text import as_text
 from postroom_sender.unsubscribing import unsubscribe_fields
 
-_MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,400}@[!-;=?A-~]{1,400}>")
+# Without encoded words, in which readers that decode ids would find whatever a stranger put there.
+_MESSAGE_ID = re.compile(r"(?!.*=\?)<[!-;=?A-~]{1,400}@[!-;=?A-~]{1,400}>")
 _TITLES = {
     "approval": "Decision needed: {}",
     "help": "Re: Decision needed: {}",

@@ -2,10 +2,11 @@
 
 A field says what is meant. The block is written, read back by a strict reader of its own, and what was
 read is compared with what was meant: any difference refuses the mail, and so does any
-character that could end a line.
+character that could end a line, even one that only a reader who decodes would find.
 """
 
 import email.base64mime
+import email.errors
 import email.header
 import email.message
 import email.utils
@@ -25,7 +26,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # and no reader can change it. Words are short enough for a line; "=?" would look like an encoded word.
 _PLAIN = re.compile(r"(?!.*=\?)[!-~]{1,200}(?: [!-~]{1,200})*")
 _ATOMS = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[^\s<>()\[\]\\,;:\"@]+")
+# No encoded word: readers that decode before they split find another address in it.
+_ADDRESS = re.compile(r"(?!.*=\?)[^\s<>()\[\]\\,;:\"@]+@[^\s<>()\[\]\\,;:\"@]+")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*(?:/[a-z0-9][a-z0-9!#$&^_.+-]*)?")
 # Where no reader needs to know about quoting, and folding at a space does no harm.
 _TAME = re.compile(r"[A-Za-z0-9._()+-]{1,60}(?: [A-Za-z0-9._()+-]{1,60}){0,3}")
@@ -99,6 +101,7 @@ def header_block(fields: Sequence[Field]) -> bytes:
     for field, (name, value) in zip(fields, found, strict=True):
         if name != field.name or not _means(field, value):
             raise Permanent(f"the header {field.name} would not be read as it was meant")
+        _refuse_control(field.name, _decoded(value))
     return block
 
 
@@ -241,9 +244,13 @@ def _parsed(raw: str) -> tuple[str, str]:
 
 
 def _decoded(raw: str) -> str:
+    """What readers make of encoded words; where they are none, the text as it is."""
     if "=?" not in raw:
         return raw
-    return "".join(
-        part if isinstance(part, str) else part.decode(charset or "ascii", "replace")
-        for part, charset in email.header.decode_header(raw)
-    )
+    try:
+        return "".join(
+            part if isinstance(part, str) else part.decode(charset or "ascii", "replace")
+            for part, charset in email.header.decode_header(raw)
+        )
+    except (email.errors.HeaderParseError, LookupError, ValueError):
+        return raw

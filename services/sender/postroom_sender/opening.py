@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from postroom.account import Account
+from postroom.account import Account, unprotected
 from postroom.account_servers import Smtp
 from postroom.credentials import AccessToken, Credential, Credentials, Password, without
 from postroom.errors import Misconfigured, PostroomError, Transient
 from postroom.names import NAMES, Address, Names
 from postroom.trust import TRUST
 from postroom_sender.dialogue import Dialogue, Lost, explained
-from postroom_sender.outcome import Outcome, Reply, Stage, judge
+from postroom_sender.outcome import Outcome, Reply, Stage, harmless, judge
 from postroom_sender.sign_in import Kind, Login, SignedIn, choose
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have
@@ -113,6 +113,9 @@ class Opening:
 
     def connect(self) -> str:
         """Connect and, unless TLS comes first, be greeted; the address that answered."""
+        # Settings that are read refuse this too; the wire is where it must hold, however they came about.
+        if fault := unprotected(self.account):
+            raise Misconfigured("invalid_settings", fault)
         sock, where = self._connected()
         # Small writes go out at once, instead of waiting for the other side's acknowledgement (Nagle).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -178,9 +181,7 @@ class Opening:
         reply, lines = self.dialogue.lines(self.timeouts.command_s)
         self._expect("greeting", reply)
         # What was offered before TLS counts no more after it (RFC 3207 section 4.2): the table is made anew.
-        words = [
-            _EQUALS.sub(" ", line[4:].decode("ascii", "replace").upper()).partition(" ") for line in lines[1:]
-        ]
+        words = [_EQUALS.sub(" ", harmless(line[4:]).upper()).partition(" ") for line in lines[1:]]
         self.extensions = {name: value for name, _, value in words}
 
     def _ask_for_tls(self) -> None:
@@ -198,20 +199,24 @@ class Opening:
         credential = self._credential()
         if credential is None:
             return ""
-        # The order of steps sees to it; this line is there for those who change the order.
-        assert self.dialogue.encrypted or self._smtp.security == "none"
+        # The order of steps sees to it; this is there for those who change the order.
+        if not self.dialogue.encrypted and self._smtp.security != "none":
+            raise Misconfigured("login_disabled", "nobody signs in before the connection is encrypted")
         offered = frozenset(self.extensions.get("AUTH", "").split())
         if not offered:
             where = f"{self._smtp.host}:{self._smtp.port}"
             raise Misconfigured("login_disabled", f"{where} does not offer to sign in here")
         stage, takes, secret = _told_apart(credential)
         mechanism = choose(self._smtp.auth, takes, offered)
-        signed_in = mechanism.run(
-            lambda line: self.dialogue.ask(line, self.timeouts.command_s),
-            Login(credential.user, secret, self._smtp.host, self._smtp.port),
-        )
+        said: list[str] = []
+
+        def ask(line: str) -> Reply:
+            said.append(line.removeprefix(f"AUTH {mechanism.name}").strip())
+            return self.dialogue.ask(line, self.timeouts.command_s)
+
+        signed_in = mechanism.run(ask, Login(credential.user, secret, self._smtp.host, self._smtp.port))
         if not 200 <= signed_in.reply.code < 300:
-            self._not_let_in(credential, _judged(stage, _hidden(secret, signed_in)))
+            self._not_let_in(credential, _judged(stage, _hidden(secret, said, signed_in)))
         return f"{mechanism.name} as {credential.user}"
 
     def _credential(self) -> Credential | None:
@@ -247,10 +252,12 @@ def _told_apart(credential: Credential) -> tuple[Stage, Kind, str]:
     return "token", "token", credential.token
 
 
-def _hidden(secret: str, signed_in: SignedIn) -> SignedIn:
-    reply = signed_in.reply
-    hidden = Reply(reply.code, reply.enhanced, without(secret, reply.text))
-    return SignedIn(hidden, without(secret, signed_in.status))
+def _hidden(secret: str, said: Sequence[str], signed_in: SignedIn) -> SignedIn:
+    """The server's word without the secret: as an answer shows it, and as it was said (base64)."""
+    reply, text, status = signed_in.reply, signed_in.reply.text, signed_in.status
+    for form in (harmless(secret.encode()), *said):
+        text, status = without(form, text), without(form, status)
+    return SignedIn(Reply(reply.code, reply.enhanced, text), status)
 
 
 def _judged(stage: Stage, signed_in: SignedIn) -> Outcome:

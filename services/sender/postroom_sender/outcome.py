@@ -329,14 +329,20 @@ RULES = (
 )
 
 
-def judge(stage: Stage, reply: Reply) -> Outcome:
-    """What the answer to this stage comes to. An acceptance counts as sent only after the final dot."""
+def judge(stage: Stage, reply: Reply, shown: Reply | None = None) -> Outcome:
+    """What the answer to this stage comes to. An acceptance counts as sent only after the final dot.
+
+    Args:
+        stage: What was asked.
+        reply: The answer.
+        shown: As much of it as people may read. Default: all.
+    """
     if stage == "dot" and reply.accepted:
         # Only 2yz says "taken" (RFC 5321 section 4.3.2); 3yz there means that we are out of step.
         result = Result.SENT if reply.code < 300 else Result.UNCERTAIN
         return Outcome(result, result.value, str(reply), code=reply.code)
     rule = next((rule for rule in RULES if _fits(rule, stage, reply)), None) or _by_first_digit(reply)
-    sentence = f"{rule.sentence} ({reply})"
+    sentence = f"{rule.sentence} ({shown or reply})"
     wait_s = max(rule.wait_s, asked_wait_s(reply.text)) if rule.result is _RETRY else 0.0
     # A wait that is asked for before there is a recipient is about all mails, not about this one.
     scope = _PAUSE if rule.scope is _MAIL and wait_s and stage == "mail" else rule.scope
@@ -356,14 +362,14 @@ def parse_reply(lines: list[bytes]) -> Reply | None:
     code = lines[-1][:3]
     if not _CODE.fullmatch(code) or any(line[:3] != code for line in lines):
         return None
-    text = " ".join(_harmless(line[4:]) for line in lines).strip()
+    text = " ".join(harmless(line[4:]) for line in lines).strip()
     match = _ENHANCED.match(text)
     enhanced = match.group(1) if match else ""
     limit = MAX_CHALLENGE_CHARS if code == b"334" else MAX_TEXT_CHARS
     return Reply(int(code), enhanced, text.removeprefix(enhanced).strip()[:limit])
 
 
-def _harmless(text: bytes) -> str:
+def harmless(text: bytes) -> str:
     """What a stranger's server says, without anything that could break a log line or a page."""
     return _UNPRINTABLE.sub(" ", text.decode("ascii", "replace"))
 

@@ -13,7 +13,7 @@ from postroom.credentials import Credentials
 from postroom_sender.compose import Composed
 from postroom_sender.dialogue import Lost
 from postroom_sender.opening import Opening, Timeouts
-from postroom_sender.outcome import Outcome, Result, judge
+from postroom_sender.outcome import Outcome, Reply, Result, judge
 from postroom_sender.transaction import Handover, Step, Transaction, steps
 
 IDLE_CHECK_S = 30.0
@@ -139,7 +139,7 @@ class Session:
         self._abandon()
         if reply.accepted:
             raise Lost("the server answered before the mail was complete")
-        return judge("dot", reply)
+        return self._judged(reply)
 
     def _final_answer(self) -> Outcome:
         try:
@@ -148,7 +148,12 @@ class Session:
             self._abandon()
             return Outcome(Result.UNCERTAIN, "connection_lost", f"after the mail was handed over, {lost}")
         self._unclean = False
-        return judge("dot", reply)
+        return self._judged(reply)
+
+    def _judged(self, reply: Reply) -> Outcome:
+        """What the answer to the content comes to; a refusal may quote that, so D9 leaves its words out."""
+        is_quotable = not self.account.confidential or reply.accepted
+        return judge("dot", reply, shown=reply if is_quotable else Reply(reply.code, reply.enhanced))
 
     def _write(self, text: str) -> None:
         self._dialogue.write(text.encode(), self._timeouts.command_s)

@@ -35,7 +35,10 @@ from postroom.messages import (
 LETTERS = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
 LINES = st.text(LETTERS, min_size=1, max_size=80)
 TEXTS = st.text(st.one_of(LETTERS, st.sampled_from("\n\t")), max_size=200)
-LOCAL_PARTS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-zA-Zäöü]{1,9})?", fullmatch=True)
+# Without what begins an encoded word, which no address may hold.
+LOCAL_PARTS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-zA-Zäöü]{1,9})?", fullmatch=True).filter(
+    lambda local: "=?" not in local
+)
 DOMAINS = st.sampled_from(["example.com", "müller.example", "sub.xn--mller-kva.example", "EXAMPLE.org"])
 ADDRESSES = st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS)
 # The strategy wants its limits without an offset and puts UTC to what it draws.

@@ -61,6 +61,16 @@ def test_applying_is_shown_done_and_harmless_to_repeat(alone: Operator) -> None:
     assert {row["account"] for row in alone.json("accounts", "list")} == {"second"}
 
 
+def test_a_certificate_that_is_not_verified_is_told_when_it_is_set_and_ever_after(alone: Operator) -> None:
+    said = "verify_certificate is off: anybody on the way can read along; set ca_file instead"
+    wise, unwise = alone.entry("wise"), {**alone.entry("unwise"), "verify_certificate": False}
+    assert f"unwise: {said}" in alone.run("apply", "-f", "-", typed=alone.file(wise, unwise)).output
+    assert said in alone.json("accounts", "show", "unwise")["warnings"]
+    told = {(row["account"], row["side"]): row["warnings"] for row in alone.json("accounts", "list")}
+    assert said in told["unwise", "imap"]
+    assert said not in told["wise", "imap"]
+
+
 def test_a_file_with_a_fault_changes_nothing(alone: Operator) -> None:
     file = alone.file(alone.entry("good"), alone.entry("bad", imap={"port": "abc"}))
     refused = alone.run("apply", "-f", "-", typed=file)

@@ -216,6 +216,21 @@ def test_an_address_that_the_server_cannot_take_fails(post: Post) -> None:
         post.order(post.approval(1, recipient="jürgen@example.net"))
         (failed,) = post.wait_for(MailFailed)
     assert failed.reason_code == "smtputf8"
+    assert "letters beyond ASCII" in failed.reason
+    assert "MAIL" not in server.commands
+
+
+def test_a_mail_that_is_larger_than_the_server_says_is_not_handed_over(post: Post) -> None:
+    def script(command: str, before: int) -> bytes | None:
+        return b"250-scripted\r\n250 SIZE 100\r\n" if command == "EHLO" else friendly(command, before)
+
+    with scripted(script) as server:
+        post.has_account(server.port)
+        post.order(post.approval(1))
+        (failed,) = post.wait_for(MailFailed)
+    assert failed.reason_code == "too_large"
+    assert "the mail server takes 100 at most" in failed.reason
+    assert "MAIL" not in server.commands
 
 
 def test_an_address_beyond_ascii_is_sent_where_the_server_has_smtputf8(post: Post) -> None:

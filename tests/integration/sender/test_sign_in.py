@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from postroom.messages import MailSent
 from postroom.secret import Secrets
 from postroom.secret_box import SecretBox, new_key
 from postroom.store import Store
-from postroom_sender.opening import Refused, Timeouts
+from postroom_sender.opening import Opening, Refused, Timeouts
 from postroom_sender.patience import Patience
+from postroom_sender.probe import probe
 from postroom_sender.session import open_session
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import Sendroom, approval, entry
@@ -209,6 +213,112 @@ def test_a_password_that_the_server_repeats_is_not_in_our_sentence(store: Store,
     assert refusal.value.outcome.reason_code == "auth_failed"
     assert "is not the password" in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "answer"),
+    [
+        ("plain", "535 5.7.8 no: {line}"),
+        ("plain", "501 5.5.2 cannot decode {word}"),
+        ("login", "535 5.7.8 no: {line}"),
+        ("plain", "535 5.7.8 a right pässword is not it"),
+        ("plain", "535 5.7.8 " + 176 * "x" + " a right pässword"),
+        ("plain", "535 5.7.8 " + 176 * "x" + " {word}"),
+        ("plain", "535-5.7.8 your line was\r\n535 5.7.8 {line}"),
+    ],
+)
+def test_a_sign_in_that_the_server_repeats_in_any_form_is_not_in_our_sentence(
+    store: Store, tmp_path: Path, mechanism: str, answer: str
+) -> None:
+    with repeating(answer) as port, pytest.raises(Refused) as refusal:
+        sign_in(store, with_password(port, tmp_path, auth=mechanism), Wallet("none"))
+    told = str(refusal.value)
+    assert "…" in told
+    encoded = (f"\0{LOGIN[0]}\0{LOGIN[1]}", LOGIN[1])
+    for form in (*(base64.b64encode(each.encode()).decode() for each in encoded), "a right"):
+        assert form[:6] not in told
+
+
+@contextmanager
+def repeating(answer: str) -> Iterator[int]:
+    """The port of a server that refuses a sign-in and repeats its line, or the line's last word."""
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock, sock.makefile("rwb") as lines:
+            lines.write(b"220 repeating\r\n")
+            for said in (b"250-repeating\r\n250 AUTH PLAIN LOGIN\r\n", b"334 \r\n", b"334 \r\n", b""):
+                lines.flush()
+                line = lines.readline().decode().strip()
+                if not said or line.startswith("AUTH PLAIN"):
+                    lines.write(f"{answer.format(line=line, word=line.split()[-1])}\r\n".encode())
+                    break
+                lines.write(said)
+            lines.flush()
+            lines.readline()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            thread.join(10)
+
+
+def test_what_a_server_offers_is_told_without_what_could_harm_a_terminal(
+    store: Store, tmp_path: Path
+) -> None:
+    def script(command: str, before: int) -> bytes | None:
+        if command == "EHLO":
+            return b"250-\x1b[2J\r\n250 AUTH \x1b]0;owned\x07 \x9b2J GSSAPI\xe2\x80\xa8\r\n"
+        return friendly(command, before)
+
+    with scripted(script) as server, pytest.raises(Misconfigured) as found:
+        sign_in(store, with_password(server.port, tmp_path), Wallet("none"))
+    assert "GSSAPI" in str(found.value)
+    assert str(found.value).isprintable()
+    assert str(found.value).isascii()
+
+
+def test_nobody_signs_in_before_tls_even_if_the_steps_come_in_another_order(
+    store: Store, tmp_path: Path
+) -> None:
+    def script(command: str, before: int) -> bytes | None:
+        return b"250-x\r\n250 AUTH PLAIN\r\n" if command == "EHLO" else friendly(command, before)
+
+    with scripted(script) as server:
+        account = with_password(server.port, tmp_path, security="starttls")
+        opening = Opening(account, TIMEOUTS, credentials(store, Wallet("none")))
+        opening.resolve()
+        opening.connect()
+        with pytest.raises(Misconfigured, match="before the connection is encrypted"):
+            opening.authenticate()
+        opening.close()
+    assert "AUTH" not in server.commands
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"smtp": {"security": "none"}}, "set smtp.security to tls or starttls"),
+        ({"verify_certificate": False}, "need verified certificates"),
+    ],
+)
+def test_a_confidential_account_without_verified_tls_is_not_even_connected(
+    store: Store, changes: dict[str, Any], said: str
+) -> None:
+    """However it came to be so: settings as they are read refuse it, too."""
+    with scripted(friendly) as server:
+        smtp = {"security": "starttls", **changes.pop("smtp", {})}
+        open_account = Account.model_validate(entry("clinic", server.port, smtp=smtp, **changes))
+        account = open_account.model_copy(update={"confidential": True})
+        with pytest.raises(Misconfigured, match=said) as found:
+            open_session(account, TIMEOUTS, credentials(store, Wallet("none")))
+        (stage,) = (each for each in probe(account, credentials(store, Wallet("none"))) if each.reason_code)
+    assert found.value.reason_code == "invalid_settings"
+    assert (stage.name, stage.reason_code, stage.detail) == ("connect", "invalid_settings", str(found.value))
+    assert server.connections == 0
 
 
 def test_basic_authentication_refused_at_mail_from_is_configuration_too(room: Sendroom) -> None:

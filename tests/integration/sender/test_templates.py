@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,6 @@ from postroom.clock import utc_now
 from postroom.messages import MailFailed, MailSend, MailSent, TemplateMail
 from postroom.spool import Spool
 from postroom.store import templates
-from postroom.store.schema import conversation_messages, message_sources
 from postroom.store.schema import templates as templates_table
 from postroom.templates.template import Template
 from tests.integration.sender.sendroom import Sendroom, entry, open_sendroom
@@ -155,21 +153,25 @@ def test_a_file_in_the_spool_arrives_with_the_mail(shop: tuple[Sendroom, SmtpSer
     assert failed(room, 8).reason_code == "attachment"
 
 
-def test_what_a_confidential_account_writes_is_on_the_wire_and_nowhere_else(
-    room: Sendroom, caplog: pytest.LogCaptureFixture
-) -> None:
-    room.write_accounts(entry("clinic", 1, confidential=True, smtp={"security": "starttls"}))
-    with room.store.write() as connection:
-        templates.put(connection, TEMPLATES, utc_now())
-    content = TemplateMail(template="greeting", values={"name": "giraffe"})
-    with room.sender():
-        room.order(order(9, account="clinic", content=content))
-        room.wait_until(lambda: room.row("order-9") is not None, "the mail to be claimed")
-        room.order(order(10, account="clinic", content=TemplateMail(values={"name": "a\ngiraffe"})))
-        failed(room, 10)
-    with room.store.read() as connection:
-        for table in (conversation_messages, message_sources):
-            rows = [dict(row._mapping) for row in connection.execute(table.select())]
-            assert not [row for row in rows if "giraffe" in str(row.get("text", row))]
-    told = json.dumps([each.message.model_dump(mode="json") for each in room.heard])
-    assert "giraffe" not in told + caplog.text
+def test_files_that_are_too_large_together_fail_their_mail_and_no_other(tmp_path: Path) -> None:
+    with open_sendroom(tmp_path, attachments_limit_bytes=10) as room, SmtpServer() as server:
+        room.write_accounts(entry("shop", server.port))
+        with room.store.write() as connection:
+            templates.put(connection, TEMPLATES, utc_now())
+        files = {}
+        for name, size_bytes in (("six", 6), ("four", 4), ("five", 5)):
+            (tmp_path / name).write_bytes(name[:1].encode() * size_bytes)
+            files[name] = attach(Spool(room.settings.spool), tmp_path / name)
+        room.order(
+            order(1, attachments=[files["six"], files["five"]]),
+            order(2, attachments=[files["six"], files["four"]]),
+            order(3, attachments=[files["six"], files["six"]]),  # known by then, and counted all the same
+        )
+        with room.sender():
+            room.wait_for_state("order-2", "sent")
+            for number in (1, 3):
+                told = failed(room, number)
+                assert told.reason_code == "attachment"
+                assert "larger than" in told.reason
+                assert "POSTROOM_ATTACHMENTS_LIMIT_BYTES" in told.reason
+        assert [mail.recipients for mail in server.mails()] == [("anna-2@example.net",)]

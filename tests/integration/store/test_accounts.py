@@ -91,6 +91,42 @@ def test_what_the_file_does_not_have_stays_unless_it_is_pruned(store: Store) -> 
     assert [each.name for each in Accounts(store).all()] == ["ops"]
 
 
+CLINIC = """
+accounts: [{name: clinic, address: c@corp.example, use_system_smtp: true, confidential: true}]
+system_smtp: {host: relay.example}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            "security: none",
+            "clinic: .* stays .*, and confidential accounts need TLS: set system_smtp.security",
+        ),
+        ("accounts: [news]", "clinic: .* stays .*, and system_smtp.accounts does not allow clinic"),
+    ],
+)
+def test_a_system_smtp_that_an_account_which_stays_cannot_use_is_refused(
+    store: Store, changes: str, said: str
+) -> None:
+    apply_file(store, CLINIC)
+    other = FILE.replace("{host: relay.example}", f"{{host: relay.example, {changes}}}")
+    with pytest.raises(Misconfigured, match=said):
+        apply_file(store, other)
+    apply_file(store, other, prune=True)
+    assert [each.name for each in Accounts(store).all()] == ["ops", "news"]
+
+
+def test_an_account_whose_system_smtp_was_of_no_use_before_keeps_no_file_away(store: Store) -> None:
+    apply_file(store, CLINIC)
+    with store.write() as connection:
+        stored.put_section(connection, "system_smtp", None, NOW)
+    assert not apply_file(
+        store, FILE.replace("{host: relay.example}", "{host: x.example, accounts: [news]}")
+    ).is_empty
+
+
 def test_the_order_of_the_file_is_the_order_of_the_accounts(store: Store) -> None:
     apply_file(store, FILE)
     head, ops, news = FILE.partition("\nsystem_smtp:")[0].split("  - name:")

@@ -8,6 +8,7 @@ import email.utils
 import re
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
+from html import unescape
 from urllib.parse import unquote
 
 import pytest
@@ -102,6 +103,7 @@ def test_each_choice_has_a_link_that_prepares_the_reply() -> None:
     hrefs = re.findall(r'href="([^"]+)"', part(mail, "html"))
     assert unquote(links[0]) == prepared
     assert [href.replace("&amp;", "&") for href in hrefs] == links
+    assert all(href.count("&") == href.count("&amp;") == 1 for href in hrefs)
     assert "+" not in links[0]
     assert "%0A" not in links[0]
 
@@ -145,7 +147,10 @@ def test_the_question_for_a_confirmation_offers_the_word_that_was_read_and_no_ot
     assert 'The word "reject"' not in text
 
 
-@pytest.mark.parametrize("stranger", ["", "no id", "<a b@c>", "<a@b> <c@d>", "<ä@b.example>", "<a@b\t>"])
+@pytest.mark.parametrize(
+    "stranger",
+    ["", "no id", "<a b@c>", "<a@b> <c@d>", "<ä@b.example>", "<a@b\t>", "<=?utf-8?q?a=0D=0AX:?=@b.example>"],
+)
 def test_a_malformed_id_of_a_stranger_is_left_out(stranger: str) -> None:
     content = HelpMail.model_construct(**{**vars(help_mail()), "in_reply_to": stranger})
     mail = parsed(command().model_copy(update={"content": content}))
@@ -172,6 +177,9 @@ def test_values_are_escaped_in_html() -> None:
     html = part(parsed(command(approval(subject=bad, requester=bad, body=bad))), "html")
     assert "<script" not in html
     assert html.count("&lt;script&gt;") == 4  # title, heading, requester, body
+    asked = part(parsed(command(confirm_mail(subject=bad, sender=bad, comment=bad))), "html")
+    assert "<script" not in asked
+    assert asked.count("&lt;script&gt;") == 4  # title, heading, sender, comment
 
 
 def test_an_address_beyond_ascii_makes_the_mail_international() -> None:
@@ -185,6 +193,22 @@ def test_html_has_no_text_that_cannot_be_seen() -> None:
     html = part(parsed(command()), "html").split("</head>")[1].lower()
     for hidden in ("display:none", "white;", "#fff;", "#ffffff", "opacity", "font-size:1px", "font-size:0"):
         assert hidden not in html
+
+
+@pytest.mark.parametrize("content", [approval(), help_mail(), confirm_mail()], ids=lambda each: each.kind)
+def test_a_letter_fits_a_phone(content: MailContent) -> None:
+    html = part(parsed(command(content)), "html")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert not re.search(r"(?<!max-)width:\s*[4-9]\d\d+px|<table|nowrap", html)
+    assert all(int(size) >= 13 for size in re.findall(r"font-size:(\d+)px", html))
+    buttons = re.findall(r'<a href="mailto:[^"]+" style="([^"]+)">Answer “\w+”</a>', unescape(html))
+    assert (
+        len(buttons)
+        == html.count("<a ")
+        == len(getattr(content, "choices", ())) - (content.kind == "confirm")
+    )
+    # A finger needs 44 px.
+    assert all("display:block" in style and "padding:14px" in style for style in buttons)
 
 
 @pytest.mark.parametrize(
@@ -278,9 +302,19 @@ def test_any_text_arrives_as_it_was_written(text: str, html: str) -> None:
 
 
 def test_a_body_that_holds_the_boundary_does_not_end_its_part() -> None:
-    boundary = parsed(command()).get_boundary()
-    mail = parsed(command(plain(text=f"--{boundary}--\n--{boundary}\n", html="x")))
-    assert len(list(mail.iter_parts())) == 2
+    boundary = parsed(command(plain(html="x"))).get_boundary()
+    text = f"--{boundary}--\n--{boundary}\n"
+    mail = parsed(command(plain(text=text, html="x")))
+    assert mail.get_boundary() == boundary
+    assert [each.get_content_type() for each in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert part(mail, "plain") == text.removesuffix("\n")
+
+
+def test_a_line_that_is_too_long_for_a_server_travels_in_pieces() -> None:
+    text = "x" * 5000 + "\n"
+    content = compose(command(plain(text=text)), account()).content
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))  # RFC 5321 section 4.5.3.1.6
+    assert parsed(command(plain(text=text))).get_content() == text.replace("\n", "\r\n")
 
 
 def _has_only_meant_headers(send: MailSend) -> None:

@@ -51,6 +51,8 @@ TRAPS = [
     "line\napprove\n> line",
     "From: boss@example.net\nSent: today\nTo: x\n\napprove",
     "approve " * 40,
+    "yes " + "!" * 80,
+    "Approved. " + "very " * 20,
 ]
 
 

@@ -105,6 +105,12 @@ def test_without_the_template_or_a_value_there_is_no_mail() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["signature", "recipient", "sender", "unsubscribe"])
+def test_an_order_cannot_set_what_every_template_is_given(name: str) -> None:
+    with pytest.raises(ValueError, match=f"values: {name} is what Postroom gives every template"):
+        TemplateMail(values={name: "eve"})
+
+
 @pytest.mark.parametrize("inside", ["\r\nBcc: x@example.com", "\n", "\r", "\0", "\u2028", "\x85"])
 def test_a_value_cannot_put_a_header_in(inside: str) -> None:
     content = TemplateMail(values={"name": f"a{inside}b", "number": 1})
@@ -160,6 +166,30 @@ def test_an_image_without_a_page_and_a_page_without_its_image_are_refused() -> N
     assert "the mail has no HTML part" in str(refusal(command(plain()), files=(image,)))
     page = command(plain(html='<img src="cid:other">'))
     assert "no attachment has this content_id" in str(refusal(page, files=(image,)))
+
+
+def test_line_ends_of_any_kind_but_a_bare_cr_are_crlf() -> None:
+    made = template(text="{{ name }}", html="<p>{{ name }}</p>")
+    content = TemplateMail(values={"name": "a\r\nb\nc", "number": 1})
+    mail = mail_of(command(content), template=made.model_copy(update={"subject": "x"}))
+    assert [mail.get_body((kind,)).get_content() for kind in ("plain", "html")] == [  # type: ignore[union-attr]
+        "a\r\nb\r\nc",
+        "<p>a\r\nb\r\nc</p>",
+    ]
+    bare = content.model_copy(update={"values": {"name": "a\rb"}})
+    with pytest.raises(Permanent, match="bare CR"):
+        compose(command(bare), account(), Material(made.model_copy(update={"subject": "x"})))
+
+
+def test_automatic_mail_says_so_and_whether_it_is_an_answer() -> None:
+    answer = TemplateMail(values={"name": "A", "number": 1}, in_reply_to="<question@example.net>")
+    for send, said in ((order(), "auto-generated"), (command(answer), "auto-replied")):
+        mail = mail_of(send, template=template())
+        assert mail["Auto-Submitted"] == said
+        assert mail["References"] == mail["In-Reply-To"] == (getattr(send.content, "in_reply_to", "") or None)
+    assert mail_of(order(), template=template())["X-Auto-Response-Suppress"] is None
+    bulk = mail_of(order(lane="bulk"), template=template())
+    assert bulk["X-Auto-Response-Suppress"] == "DR, RN, NRN, OOF, AutoReply"
 
 
 def test_mail_to_many_says_how_to_end_it() -> None:

@@ -41,3 +41,15 @@ def test_what_concerns_the_account_is_heeded_though_it_was_said_of_one_recipient
     sent = Outcome(Result.SENT, "sent", "250 ok", code=250)
     quota = Outcome(Result.RETRY, "quota", "no more today", Scope.RED)
     assert Handover(sent, {"anna@example.net": quota}).about_account == quota
+
+
+def test_a_mail_with_letters_beyond_ascii_in_addresses_says_so_to_the_server() -> None:
+    to = ("jürgen@example.net",)
+    lines = [step.line for step in steps("a@example.com", to, international=True, reset=False)]
+    assert lines == [
+        "MAIL FROM:<a@example.com> SMTPUTF8 BODY=8BITMIME\r\n",  # RFC 6531 section 3.4
+        "RCPT TO:<jürgen@example.net>\r\n",
+        "DATA\r\n",
+    ]
+    others = [step.line for step in steps("a@example.com", PEOPLE, international=False, reset=True)]
+    assert others[:2] == ["RSET\r\n", "MAIL FROM:<a@example.com>\r\n"]

@@ -38,6 +38,10 @@ def test_an_address_has_one_normal_form(text: str, normal: str) -> None:
         ("a@b@x.example", "'a@b@x.example' is not a mail address: 'a@b' is not allowed before the @"),
         ("a\nb@x.example", "'a\\nb@x.example' is not a mail address: 'a\\nb' is not allowed before the @"),
         ("a..b@x.example", "'a..b@x.example' is not a mail address: 'a..b' is not allowed before the @"),
+        (
+            "=?utf-8?q?eve=40y.example=2C?=@x.example",
+            "'=?utf-8?q?eve=40y.example=2C?=@x.example' is not a mail address: '=?utf-8?q?eve=40",
+        ),
         ("Ann <ann@x.example>", "'x.example>' is not a domain name"),
         ("ann@x..example", "'x..example' is not a domain name"),
         ("ann@-x.example", "'-x.example' is not a domain name"),
