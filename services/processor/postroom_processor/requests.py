@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ from postroom_processor.lifecycle import Plan, Progress, Seat, next_due
 
 DEFAULT_DEADLINE = timedelta(days=14)
 LONGEST_DEADLINE = timedelta(days=366)
+# The contract lets them pass: text of before that has some is stored.
+_C1_CONTROL = re.compile("[\x80-\x9f]")
 Denied = Callable[[Account, str], Rule | None]
 """The rule that denies mail of an address to an account, if there is one."""
 
@@ -74,6 +77,8 @@ def refuse(
         return Refusal("account", f"the account {account.name!r} cannot receive: it has no imap section")
     if request.proof is not None and is_below(request.proof, account.proof):
         return Refusal("proof", f"is below {account.proof}, the least of the account {account.name!r}")
+    if _C1_CONTROL.search(request.subject):
+        return Refusal("subject", "holds a control character, which no mail may have in its header")
     return _refuse_times(request, deadline_of(request, now), now) or next(
         (
             Refusal(field, reason)

@@ -331,6 +331,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("an account that cannot send", {"account": "mute"}, "account", "cannot send"),
     ("unknown approver", {"approvers": ("eve@evil.example",)}, "approvers[0]", "not known"),
     ("the account itself", {"approvers": ("release@corp.example",)}, "approvers[0]", "own address"),
+    ("a subject that no header takes", {"subject": "Pay\x9bnow"}, "subject", "control character"),
     ("a deadline in the past", {"deadline": NOW - timedelta(days=1)}, "deadline", "past"),
     ("a deadline too far away", {"deadline": NOW + timedelta(days=999)}, "deadline", "days away"),
 ]
