@@ -111,6 +111,7 @@ def test_a_list_with_a_wrong_line_is_sent_to_nobody_unless_they_are_to_be_left_o
         *("line 4", "line 5", "line 6", "postroom")
     ]
     assert json.loads(run(room, "bulk", "list", "--json").output) == []
+    assert "there is no account 'nosuch'" in run(room, "bulk", "list", "--account", "nosuch").output
     sent = run(room, "send", "--account", "releases", "--bulk", path, "--skip-invalid")
     assert sent.exit_code == 0
     assert sent.output.splitlines()[-1].endswith("ordered; 2 recipients, 3 lines left out")
@@ -206,3 +207,52 @@ def test_ctrl_c_ends_the_showing_and_not_the_sending(room: Sendroom) -> None:
     _, said = process.communicate(timeout=20)
     assert (process.returncode, state(room, "news-1")) == (0, "sending")
     assert "sending goes on; see `postroom bulk show news-1`" in said
+
+
+def test_of_a_list_that_is_too_large_no_more_is_read_than_shows_it(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    program = "import postroom.bulk as read, postroom_console.bulk_sending as sending; "
+    program += "read.MAX_LIST_BYTES = sending.MAX_LIST_BYTES = 1000; "
+    program += "from postroom_console.app import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "send", "--account", "releases", "--bulk", "-"],
+        env={"POSTROOM_DATA_DIR": str(room.folder), "POSTROOM_SHARDS": str(SHARDS)},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"email,name\n" * 200)
+        process.stdin.flush()
+        try:
+            # Nobody has said that this is the end.
+            assert process.wait(20) == 2
+        finally:
+            process.kill()
+        assert b"the list is larger than 1,000 bytes" in process.stderr.read()
+
+
+def test_a_line_of_which_no_mail_can_be_made_is_wrong_before_the_first_mail(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    path = a_list(room, 2, 'eve@example.net,"Eve\nEvil"')
+    refused = run(room, "send", "--account", "releases", "--bulk", path)
+    assert refused.exit_code == 2
+    assert "line 4: template news, subject: it has a line break" in refused.output
+    assert json.loads(run(room, "bulk", "list", "--json").output) == []
+
+
+def test_files_that_are_too_large_are_refused_before_anybody_gets_a_mail(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    order = ("send", "--account", "releases", "--bulk", a_list(room, 2))
+    files = [room.folder / name for name in ("one.bin", "two.bin")]
+    for each in files:
+        with each.open("wb") as file:
+            file.truncate(11 * 1024 * 1024)
+    both = [word for each in files for word in ("--attach", str(each))]
+    refused = run(room, *order, *both)
+    assert (refused.exit_code, "POSTROOM_ATTACHMENTS_LIMIT_BYTES" in refused.output) == (2, True)
+    assert json.loads(run(room, "bulk", "list", "--json").output) == []
+    assert run(room, *order, *both[:2]).exit_code == 0
