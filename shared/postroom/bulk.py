@@ -11,7 +11,8 @@ from typing import Any
 from postroom.errors import Permanent
 from postroom.messages import RESERVED_VALUES
 from postroom.suppression import key_of
-from postroom.templates.rendering import TemplateFault, render
+from postroom.templates.images import asked
+from postroom.templates.rendering import Rendered, TemplateFault, render
 from postroom.templates.template import Template
 
 MAX_RECIPIENTS = 1_000_000
@@ -23,6 +24,8 @@ _DELIMITERS = ",;\t"
 _SHOWN_CHARS = 60
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+_UNFIT = re.compile(r"[\r\0\ud800-\udfff]")
+_NO_HEADER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class NoList(Permanent):
@@ -66,7 +69,8 @@ def read_list(content: bytes) -> Iterator[Row | Fault]:
         raise NoList(f"line {line}: the list is not UTF-8 text: save it as CSV UTF-8") from None
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)
-    reader = csv.reader(_LINE.findall(text), delimiter=delimiter, strict=True)
+    lines = (match.group() for match in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     names = _names(next(_cells(reader), None))
     yield from _rows(reader, names)
 
@@ -121,11 +125,13 @@ def _rows(reader: Any, names: Sequence[str]) -> Iterator[Row | Fault]:
 class Check:
     """Checks the rows of one list, one after the other, and knows them again.
 
-    `given`: what the template is given besides the row's values.
+    `given`: what the template is given besides the row's values; `images`: the ids of those that go with each
+    mail to be shown by its HTML part, in lower case.
     """
 
     template: Template
     given: Mapping[str, Any]
+    images: frozenset[str] = frozenset()
     seen: dict[bytes, int] = field(default_factory=dict)
     count: int = 0
     _hash: Any = field(default_factory=hashlib.sha256)
@@ -163,10 +169,11 @@ class Check:
 
     def _unwritable(self, row: Row) -> str | None:
         try:
-            render(self.template, {**row.values, **self.given, "recipient": row.recipient})
+            made = render(self.template, {**row.values, **self.given, "recipient": row.recipient})
         except TemplateFault as fault:
             return str(fault)
-        return None
+        why = _no_mail(made, self.images)
+        return f"template {self.template.name}, {why}" if why else None
 
 
 def key_digest(recipient: str) -> bytes:
@@ -188,6 +195,19 @@ def order_digest(account: str, template: str, about: Mapping[str, Any], rows: st
 def right_rows(rows: Iterable[Row | Fault], wrong: frozenset[int]) -> Iterator[Row]:
     """The rows without those whose lines are wrong."""
     return (row for row in rows if isinstance(row, Row) and row.line not in wrong)
+
+
+def _no_mail(made: Rendered, images: frozenset[str]) -> str | None:
+    """What the sender would refuse: here it is one line of a list, there a mail that failed."""
+    if _NO_HEADER.search(made.subject):
+        return "subject: it has a line break or a control character"
+    for part, words in (("text", made.text), ("html", made.html or "")):
+        if _UNFIT.search(words.replace("\r\n", "\n")):
+            return f"{part}: it holds a bare CR, a NUL or half a character"
+    if made.html is None:
+        return f"html: there is none to show the image {min(images)}" if images else None
+    missing = sorted(asked(made.html) - images)
+    return f"html: it shows cid:{missing[0]}, and no attachment has this content_id" if missing else None
 
 
 def _bad_value(values: Mapping[str, Any]) -> str | None:

@@ -73,7 +73,9 @@ def check(wish: Wish, template: Template, rows: Rows, tick: Callable[[], None] =
     """
     account = wish.account
     given = {**_PLACEHOLDERS, "sender": account.from_name or account.address}
-    checking = Check(template, given)
+    files = wish.about.get("attachments", ())
+    images = frozenset(each["content_id"].lower() for each in files if each.get("content_id"))
+    checking = Check(template, given, images)
     faults: list[Fault] = []
     wrong: set[int] = set()
     for row in rows():

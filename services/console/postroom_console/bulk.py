@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, select
 
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
+from postroom.inbox.reading import see_account
 from postroom.store import audit, bulks
 from postroom.store.schema import bulk_recipients, sends
 from postroom.store.schema import bulks as table
@@ -46,6 +47,7 @@ def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None
     with looking(who) as view:
         query = _visible(view).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
         if account is not None:
+            see_account(view, account)
             query = query.where(table.c.account == account)
         rows = [dict(row) for row in view.connection.execute(query).mappings()]
         counts = bulks.counts(view.connection, [row["id"] for row in rows])

@@ -4,14 +4,14 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from postroom.bulk import Fault, NoList, Row, read_list
+from postroom.bulk import MAX_LIST_BYTES, Fault, NoList, Row, read_list
 from postroom.bulk_placing import Checked, Wish, WrongList, check, place, template_for
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
@@ -62,8 +62,10 @@ def send_bulk(
 
 
 def _content(list_file: str) -> bytes:
+    """What there is to read, and of what is too large no more than shows that it is."""
     try:
-        return sys.stdin.buffer.read() if list_file == "-" else Path(list_file).read_bytes()
+        with nullcontext(sys.stdin.buffer) if list_file == "-" else Path(list_file).open("rb") as stream:
+            return stream.read(MAX_LIST_BYTES + 1)
     except OSError as error:
         raise Misconfigured("bulk", f"{list_file}: cannot be read: {error.strerror}") from error
 

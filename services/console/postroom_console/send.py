@@ -212,7 +212,12 @@ def _about(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
 def _attachments(settings: Settings, files: Sequence[str]) -> list[dict[str, str]]:
     if not files:
         return []
-    spool = Spool(settings.spool)
+    spool, most = Spool(settings.spool), settings.attachments_limit_bytes
+    if sum(Path(name).stat().st_size for name in files if Path(name).is_file()) > most:
+        raise Misconfigured(
+            "attach",
+            f"the files are larger than {most:,} bytes (POSTROOM_ATTACHMENTS_LIMIT_BYTES) together",
+        )
     try:
         return [attach(spool, Path(name)).model_dump(exclude_defaults=True) for name in files]
     except BadFile as error:

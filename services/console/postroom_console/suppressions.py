@@ -10,6 +10,7 @@ from rich.table import Table
 
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
+from postroom.inbox.reading import see_account
 from postroom.mail_tag import find_tags, is_of
 from postroom.store import audit
 from postroom.store import suppressions as stored
@@ -51,6 +52,8 @@ def list_suppressions(
 ) -> None:
     """List suppressed addresses, newest first; those that have ended are left out."""
     with looking(who) as view:
+        if account is not None:
+            see_account(view, account)
         query = view.select(*_SHOWN, also_system="suppressions")
         query = query.where(table.c.until.is_(None) | (table.c.until > utc_now()))
         for column, wanted in (("account", account), ("key", address and _key(address)), ("reason", reason)):
@@ -81,6 +84,8 @@ def add(
     """Send addresses no mail any more. All are added or none. Exit codes: 0 added, 2 refused."""
     if (tag is None) == (not addresses):
         raise Misconfigured("suppressions", "give addresses, or --tag")
+    if lasts_s == 0:
+        raise Misconfigured("for", "--for 0 would end at once; without --for it lasts until it is removed")
     now = utc_now()
     with doing(who) as view:
         about: dict[str, Any] = {"source": view.actor.name, "detail": " ".join(why.split()), "now": now}
@@ -90,7 +95,7 @@ def add(
         else:
             only = _of(view, account)
         reason: Reason = "manual" if tag is None else "unsubscribe"
-        until = now + timedelta(seconds=lasts_s) if lasts_s else None
+        until = now + timedelta(seconds=lasts_s) if lasts_s is not None else None
         for address in addresses:
             _key(address)
             stored.suppress(view.connection, address, reason, account=only, until=until, **about)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from postroom.addresses import fold_case
 from postroom.mail_tag import FIELD, MailTag, find_tags
-from postroom_processor.bounce import MAX_READ_BYTES, read_bounce
+from postroom_processor.bounce import MAX_READ_BYTES, Bounce, read_bounce
 from postroom_processor.examine import Examined
 from postroom_processor.mail import RECIPIENT_FIELDS, Mail
 
@@ -80,6 +80,7 @@ class Returned:
         detail: In its words, on one line.
         failed: The addresses it names, as far as it does.
         tags: What names the mail; nothing proven.
+        others: What the same report says of further recipients (RFC 3464 section 2.3), without tags.
     """
 
     meaning: Meaning
@@ -88,6 +89,7 @@ class Returned:
     detail: str = ""
     failed: tuple[str, ...] = ()
     tags: tuple[MailTag, ...] = ()
+    others: tuple[Returned, ...] = ()
 
 
 def read_returned(examined: Examined) -> Returned | None:
@@ -105,22 +107,23 @@ def read_returned(examined: Examined) -> Returned | None:
 
 def _bounce(mail: Mail) -> Returned:
     text, said = _body(mail), read_bounce(mail)
-    blocks = _blocks(text) or [("", text)]
-    # A report about several recipients: the first that failed, else the first.
-    meanings = [
-        (_meaning(block, is_delayed=bool(said.delayed and not said.failed)), block) for _, block in blocks
-    ]
-    meaning, block = next((each for each in meanings if each[0] in ("hard", "soft")), meanings[0])
+    # A report about several recipients: the first that failed leads, else the first.
+    found = [_about_one(address, block, said) for address, block in _blocks(text) or [("", text)]]
+    first = next((each for each in found if each.meaning in ("hard", "soft")), found[0])
+    tags = tuple(each for each in (*_addressed(mail), *_repeated(text)) if each.kind == "bounce")
+    return replace(first, tags=tags, others=tuple(each for each in found if each is not first))
+
+
+def _about_one(address: str, block: str, said: Bounce) -> Returned:
+    """What a report says of one recipient; without an address, of whom flufl.bounce finds."""
     diagnostic = _diagnostic(block)
     code = _CODE.search(diagnostic)
-    named = tuple(fold_case(address) for address, each in blocks if address and each == block)
     return Returned(
-        meaning=meaning,
+        meaning=_meaning(block, is_delayed=bool(said.delayed and not said.failed)),
         status=_status(block, diagnostic),
         code=int(code.group(1)) if code else None,
         detail=diagnostic or said.status,
-        failed=named or tuple(map(fold_case, said.failed or said.delayed)),
-        tags=tuple(each for each in (*_addressed(mail), *_repeated(text)) if each.kind == "bounce"),
+        failed=(fold_case(address),) if address else tuple(map(fold_case, said.failed or said.delayed)),
     )
 
 

@@ -69,9 +69,10 @@ def settle(
             metrics.returned.labels(kind="unproven").inc()
             after.append(_with_reason(each, _NOT_PROVEN))
             continue
-        recipient = _about(returned, send, several.get(send.send_id, ()))
-        noted, events = _note(connection, Case(each, returned, send, recipient), now)
-        told += events
+        noted = each
+        for recipient, said in _concerning(returned, send, several.get(send.send_id, ())).items():
+            noted, events = _note(connection, Case(noted, said, send, recipient), now)
+            told += events
         after.append(noted)
     return after, told
 
@@ -95,6 +96,14 @@ def _recipients(connection: Connection, send_ids: Sequence[str]) -> dict[str, tu
 
 def _proven(returned: Returned, rows: Sequence[Row[Any]], keys: TokenKeys) -> Row[Any] | None:
     return next((row for tag in returned.tags for row in rows if is_of(tag, row.send_id, keys)), None)
+
+
+def _concerning(returned: Returned, send: Row[Any], several: Sequence[str]) -> dict[str, Returned]:
+    """What is said of each recipient of ours, and under an empty name what is said of others."""
+    found: dict[str, Returned] = {}
+    for said in (returned, *returned.others):
+        found.setdefault(_about(said, send, several), said)
+    return found
 
 
 def _about(returned: Returned, send: Row[Any], several: Sequence[str]) -> str:

@@ -1,12 +1,12 @@
 """The content of mails that are no letters about requests: a program's own words, or a template's (pure)."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postroom.account import Account
 from postroom.messages import MailSend, PlainMail, TemplateMail
+from postroom.templates.images import CID, asked
 from postroom.templates.rendering import TemplateFault, render
 from postroom_sender.html import with_footer
 from postroom_sender.material import File, Material, Unwritable
@@ -18,9 +18,6 @@ from postroom_sender.mime import (
     text_part,
 )
 from postroom_sender.unsubscribing import unsubscribe_link
-
-# An image that the page shows, where it says so: in an attribute or a style, not in its text.
-_CID = re.compile(r"""(?P<before>["'(]\s*cid:)(?P<id>[A-Za-z0-9._-]+)""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -104,12 +101,11 @@ def _page(command: MailSend, account: Account, html: str | None, shown: Sequence
             name = shown[0].about.content_id
             raise Unwritable("attachment", f"the image {name} is to be shown, and the mail has no HTML part")
         return None
-    asked = {match["id"].lower() for match in _CID.finditer(html)}
-    if missing := sorted(asked - known.keys()):
+    if missing := sorted(asked(html) - known.keys()):
         raise Unwritable(
             "attachment", f"the HTML part shows cid:{missing[0]}, and no attachment has this content_id"
         )
-    page = text_part("html", _CID.sub(lambda match: match["before"] + known[match["id"].lower()], html))
+    page = text_part("html", CID.sub(lambda match: match["before"] + known[match["id"].lower()], html))
     if not shown:
         return page
     images = (shown_part(file, known[file.about.content_id.lower()]) for file in shown)

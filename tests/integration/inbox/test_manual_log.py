@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from postroom.inbox import retention
 from postroom.messages import PlainMail
+from postroom.store import records
+from postroom_sender.keeping import record_of
 from tests.integration.inbox.desk import Desk
 from tests.integration.inbox.test_retention import KEPT
 
@@ -35,6 +38,37 @@ def test_it_is_logged_once_with_its_event_and_under_the_contact_with_its_address
     assert desk.run("sends", "show", first["id"], "--copy", str(copy)).exit_code == 0
     assert copy.read_bytes() == MAIL
     assert [each["action"] for each in desk.rows("audit")].count("sends.log") == 1
+
+
+def test_the_list_is_narrowed_by_account_state_recipient_event_and_time(desk: Desk) -> None:
+    later = MAIL.replace(b"Bert <bert@", b"Carl <carl@").replace(b"Mon, 02 Mar", b"Tue, 03 Mar")
+    desk.json("sends", "log", eml(desk), "--account", "desk", "--event", "offer")
+    desk.json("sends", "log", eml(desk, later), "--account", "clinic", "--event", "invoice")
+    task = desk.send("n-1", PlainMail(subject="Two", text="x"))
+    with desk.store.write() as connection:
+        records.add(connection, [record_of(task, None)])
+
+    def to(*options: str) -> list[str]:
+        return [row["recipient"].partition("@")[0] for row in desk.json("sends", "list", *options)["rows"]]
+
+    assert to() == ["carl", "anna", "bert"]
+    assert to("--account", "desk") == ["anna", "bert"]
+    assert (to("--state", "sent"), to("--state", "logged")) == (["anna"], ["carl", "bert"])
+    assert to("--recipient", "CARL@other.example") == ["carl"]
+    assert (to("--event", "offer"), to("--event", "else")) == (["bert"], [])
+    assert (to("--since", "2026-03-02T10:00"), to("--since", "2026-03-04")) == (["carl", "anna"], [])
+    first = desk.json("sends", "list", "--limit", "2")
+    assert to("--limit", "2", "--cursor", first["cursor"]) == ["bert"]
+
+
+def test_a_record_has_the_event_and_the_links_that_the_order_names(desk: Desk) -> None:
+    task = desk.send("n-1", PlainMail(subject="Two", text="x"))
+    about = {"event": "offer", "contact_id": "c-1", "conversation_id": "v-1"}
+    named = replace(task, job=replace(task.job, command=task.job.command.model_copy(update=about)))
+    found, without = record_of(named, "the one that it joined"), record_of(task, "the one that it joined")
+    assert (found.event, found.contact_id, found.conversation_id) == ("offer", "c-1", "v-1")
+    assert (without.event, without.contact_id) == ("", None)
+    assert without.conversation_id == "the one that it joined"
 
 
 def test_what_was_logged_by_itself_is_not_logged_again(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from postroom.broker.verdict import Ack
 from postroom.errors import PostroomError
@@ -21,7 +22,7 @@ from postroom.messages import (
     Message,
     PlainMail,
 )
-from postroom.store.schema import approval_votes, approvals, former_tokens, mails
+from postroom.store.schema import approval_votes, approvals, approvers, former_tokens, mails
 from postroom_processor.approval_states import read_states
 from tests.integration.processor.test_receiving import NOW, Bench, _events, bench
 
@@ -341,6 +342,15 @@ def test_reminders_go_once_to_those_who_have_not_voted(bench: Bench) -> None:
     assert tend(bench) == []
     found = state(bench)
     assert (found.reminders, found.next_due, found.next_due_at) == (2, "expiry", found.deadline)
+
+
+def test_who_could_not_be_reached_is_not_reminded(bench: Bench) -> None:
+    request(bench, rule="all", remind_after_s=(3600,))
+    with bench.store.write() as connection:
+        connection.execute(update(approvers).where(approvers.c.address == BERT).values(undelivered="gone"))
+    bench.now += HOUR
+    (reminded,) = tend(bench)
+    assert getattr(reminded, "approvers", ()) == (ANNA, CARL)
 
 
 def test_reminders_end_with_the_request(bench: Bench) -> None:

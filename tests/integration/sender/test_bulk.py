@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from postroom.broker.publisher import Publisher
 from postroom.bulk import send_id_of
 from postroom.client import Client, RequestRefused
 from postroom.clock import utc_now
-from postroom.messages import BulkEnded
+from postroom.messages import BulkEnded, MailSent
 from postroom.store import bulks, suppressions, templates
+from postroom.store.outbox import OutboxRelay
 from postroom.templates.template import Template
 from postroom_console.app import main
+from postroom_sender.feeding import Feeding
 from tests.integration.sender.scripted import friendly, scripted
-from tests.integration.sender.sendroom import SHARDS, Sendroom, entry, open_sendroom
+from tests.integration.sender.sendroom import SHARDS, Sendroom, entry, open_sendroom, plain
 from tests.integration.sender.test_crash import Killer, recipients
 from tests.servers.aiosmtpd import SmtpServer
 from tests.servers.rabbitmq import Vhost
@@ -111,6 +118,7 @@ def test_a_list_with_a_wrong_line_is_sent_to_nobody_unless_they_are_to_be_left_o
         *("line 4", "line 5", "line 6", "postroom")
     ]
     assert json.loads(run(room, "bulk", "list", "--json").output) == []
+    assert "there is no account 'nosuch'" in run(room, "bulk", "list", "--account", "nosuch").output
     sent = run(room, "send", "--account", "releases", "--bulk", path, "--skip-invalid")
     assert sent.exit_code == 0
     assert sent.output.splitlines()[-1].endswith("ordered; 2 recipients, 3 lines left out")
@@ -145,6 +153,30 @@ def test_a_bulk_is_paused_resumed_and_cancelled_and_suppressed_people_get_nothin
     assert room.row(send_id_of("one", "boss-3@example.net")).reason_code == "suppressed"
     shown = json.loads(run(room, "bulk", "show", "one", "--json").output)
     assert [each["recipient"] for each in shown["not_sent"]] == ["boss-3@example.net"]
+
+
+def test_mails_that_wait_in_the_broker_stay_there_while_paused_and_are_not_sent_once_cancelled(
+    room: Sendroom,
+) -> None:
+    has_template(room)
+    with scripted(friendly) as server:
+        room.write_accounts(entry("releases", server.port))
+        order = ("send", "--account", "releases", "--bulk", a_list(room, 5), "--id", "one")
+        assert run(room, *order).exit_code == 0
+        with Publisher(room.settings.broker, name="test") as publisher:
+            relay = OutboxRelay(room.store, publisher, "sender", utc_now)
+            assert not Feeding(room.store, relay, SHARDS, utc_now).tend()
+        assert run(room, "bulk", "pause", "one").exit_code == 0
+        # It is behind them in the same queue.
+        room.order(plain(1, lane="bulk"))
+        with room.sender():
+            room.wait_for(MailSent)
+            assert len(server.contents) == 1
+            assert counts(room, "one") == {"queued": 5}
+            assert run(room, "bulk", "cancel", "one").exit_code == 0
+            room.wait_until(lambda: state(room, "one") == "cancelled", "the bulk to be over", 30)
+        assert counts(room, "one") == {"cancelled": 5}
+        assert len(server.contents) == 1
 
 
 def test_a_program_writes_to_many_and_is_told_what_is_wrong(room: Sendroom) -> None:
@@ -206,3 +238,91 @@ def test_ctrl_c_ends_the_showing_and_not_the_sending(room: Sendroom) -> None:
     _, said = process.communicate(timeout=20)
     assert (process.returncode, state(room, "news-1")) == (0, "sending")
     assert "sending goes on; see `postroom bulk show news-1`" in said
+
+
+def test_of_a_list_that_is_too_large_no_more_is_read_than_shows_it(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    program = "import postroom.bulk as read, postroom_console.bulk_sending as sending; "
+    program += "read.MAX_LIST_BYTES = sending.MAX_LIST_BYTES = 1000; "
+    program += "from postroom_console.app import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "send", "--account", "releases", "--bulk", "-"],
+        env={"POSTROOM_DATA_DIR": str(room.folder), "POSTROOM_SHARDS": str(SHARDS)},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"email,name\n" * 200)
+        process.stdin.flush()
+        try:
+            # Nobody has said that this is the end.
+            assert process.wait(20) == 2
+        finally:
+            process.kill()
+        assert b"the list is larger than 1,000 bytes" in process.stderr.read()
+
+
+def test_a_line_of_which_no_mail_can_be_made_is_wrong_before_the_first_mail(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    path = a_list(room, 2, 'eve@example.net,"Eve\nEvil"')
+    refused = run(room, "send", "--account", "releases", "--bulk", path)
+    assert refused.exit_code == 2
+    assert "line 4: template news, subject: it has a line break" in refused.output
+    assert json.loads(run(room, "bulk", "list", "--json").output) == []
+
+
+def test_files_that_are_too_large_are_refused_before_anybody_gets_a_mail(room: Sendroom) -> None:
+    has_template(room)
+    room.write_accounts(entry("releases", 1))
+    order = ("send", "--account", "releases", "--bulk", a_list(room, 2))
+    files = [room.folder / name for name in ("one.bin", "two.bin")]
+    for each in files:
+        with each.open("wb") as file:
+            file.truncate(11 * 1024 * 1024)
+    both = [word for each in files for word in ("--attach", str(each))]
+    refused = run(room, *order, *both)
+    assert (refused.exit_code, "POSTROOM_ATTACHMENTS_LIMIT_BYTES" in refused.output) == (2, True)
+    assert json.loads(run(room, "bulk", "list", "--json").output) == []
+    assert run(room, *order, *both[:2]).exit_code == 0
+
+
+def test_on_a_terminal_a_bar_shows_how_it_goes_and_without_one_there_is_none(room: Sendroom) -> None:
+    has_template(room)
+    program = "from postroom_console.app import main; main()"
+    with scripted(friendly) as server, ExitStack() as running:
+        room.write_accounts(entry("releases", server.port))
+        running.enter_context(room.sender())
+        order = [sys.executable, "-c", program, "send", "--account", "releases", "--bulk", a_list(room, 3)]
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                order,
+                env={
+                    "POSTROOM_DATA_DIR": str(room.folder),
+                    "POSTROOM_SHARDS": str(SHARDS),
+                    "TERM": "xterm",
+                    "COLUMNS": "100",
+                },
+                stdout=subprocess.PIPE,
+                stderr=theirs,
+            )
+            os.close(theirs)
+            told, _ = process.communicate(timeout=30)
+            shown = b"".join(iter(lambda: _read(terminal), b"")).decode()
+        assert (process.returncode, told.decode().splitlines()[1:]) == (0, ["3 sent"])
+        bars = [line for line in shown.split("\r") if "━" in line]
+        assert any("sending" in bar for bar in bars)
+        assert "3 sent" in bars[-1]
+        again = run(room, *order[3:], "--wait")
+    assert again.output.splitlines()[-1] == "3 sent"
+    assert "━" not in again.output
+
+
+def _read(terminal: FileIO) -> bytes:
+    try:
+        return terminal.read(65_536) or b""
+    except OSError:  # EIO: nobody has the other end any more
+        return b""

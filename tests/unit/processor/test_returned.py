@@ -103,6 +103,7 @@ def returned(text: str) -> Returned | None:
         ("5.0.0", "550 rejected", "soft"),
         ("5.2.2", "552 5.2.2 mailbox full, user not found in quota", "soft"),
         ("5.7.1", "550 5.7.1 blocked, your address does not exist on our list", "soft"),
+        ("5.1.7", "550 5.1.7 Invalid sender", "soft"),
         ("5.1.8", "550 5.1.8 Bad sender's system address", "soft"),
         ("5.4.7", "", "soft"),
         ("4.4.7", "451 4.4.7 user unknown to us today", "soft"),
@@ -152,6 +153,57 @@ def test_whoever_writes_to_unsubscribe_is_known_by_the_tag_in_the_subject() -> N
     assert returned("From: anna@corp.example\nTo: ops@corp.example\nSubject: unsubscribe\n\n\n") is None
     # The other kind of tag is in every mail and asks for nothing.
     assert returned(f"From: a@corp.example\nTo: ops@corp.example\nSubject: Re: {TAG}\n\n\n") is None
+
+
+def test_a_tag_for_unsubscribing_proves_no_bounce() -> None:
+    found = returned(report("5.1.1", to=f"ops+{make_tag('unsubscribe', 'build-2', KEYS)}@corp.example"))
+    assert found is not None
+    assert [tag.text for tag in found.tags] == [TAG]
+
+
+# Without a report of its own: flufl.bounce knows whom these are about.
+WARNING = """\
+From: Postmaster <postmaster@mx.example>
+To: ops@corp.example
+Subject: Delivery status
+
+Delivery to the following recipient has been delayed:
+
+    anna@corp.example
+
+Message will be retried for 2 more days
+"""
+REFUSED = """\
+From: Postmaster <postmaster@mx.example>
+To: ops@corp.example
+Subject: failure notice
+
+The following addresses had permanent delivery errors:
+<anna@corp.example>
+{why}
+
+Received: from here
+Subject: user unknown
+"""
+
+
+def test_what_no_report_says_flufl_bounce_reads() -> None:
+    found = returned(WARNING)
+    assert found is not None
+    assert (found.meaning, found.failed) == ("arrived", ("anna@corp.example",))
+
+
+def test_a_person_who_quotes_what_flufl_bounce_reads_is_a_person() -> None:
+    quoted = WARNING.replace("Postmaster <postmaster@", "Anna <anna@").replace("Delivery status", "Look")
+    assert returned(quoted) is None
+
+
+@pytest.mark.parametrize(("why", "meaning"), [("mailbox full", "soft"), ("user unknown", "hard")])
+def test_the_words_of_the_mail_that_came_back_are_not_the_servers(why: str, meaning: str) -> None:
+    text = REFUSED.replace("{why}", why).replace("From: Postmaster <postmaster@", "From: <MAILER-DAEMON@")
+    found = returned(text)
+    assert found is not None
+    assert found.meaning == meaning
 
 
 @pytest.mark.parametrize("name", BOUNCES)

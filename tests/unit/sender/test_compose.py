@@ -9,6 +9,7 @@ import re
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from html import unescape
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 
 from postroom.account import Account
 from postroom.errors import Permanent
+from postroom.mail_tag import make_tag
 from postroom.messages import HelpMail, MailContent, MailSend, PlainMail
-from postroom_sender.compose import compose, message_id
+from postroom.reply_token import TokenKey, TokenKeys
+from postroom_sender.compose import compose, envelope_sender, message_id
 from postroom_sender.header import Mailbox, Text, Verbatim, header_block
 from tests.unit.sender.commands import TOKEN, account, approval, command, confirm_mail, help_mail, plain
 
@@ -360,3 +363,26 @@ def test_who_is_in_cc_stands_in_one_header_and_in_the_envelope() -> None:
     read = email.message_from_bytes(mail.content, policy=email.policy.default)
     assert [each.addr_spec for each in read["Cc"].addresses] == list(people)
     assert mail.recipients == ("boss@example.net", *people)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_tagged"),
+    [
+        ({}, True),
+        ({"verp": False}, False),
+        ({"plus_addressing": False}, False),
+        ({"imap": None}, False),
+        ({"plus_addressing": False, "verp": True}, True),
+        ({"address": f"{'a' * 30}@example.com"}, False),
+    ],
+)
+def test_mail_comes_back_to_an_address_with_a_tag_where_the_mailbox_gets_it(
+    changes: dict[str, Any], is_tagged: bool
+) -> None:
+    server = {"host": "mail.example.com", "user": "u", "password": "env:P"}
+    given = {"name": "news", "address": "news@example.com", "smtp": server, "imap": server, **changes}
+    found = Account.model_validate({name: value for name, value in given.items() if value is not None})
+    tag = make_tag("bounce", "build-1", TokenKeys((TokenKey(1, b"k" * 32),)))
+    expected = f"news+{tag}@example.com" if is_tagged else found.address
+    assert envelope_sender(found, tag) == expected
+    assert envelope_sender(found, "") == found.address
