@@ -12,8 +12,9 @@ from postroom.account import Account
 from postroom.credentials import Credentials
 from postroom_sender.compose import Composed
 from postroom_sender.dialogue import Lost
+from postroom_sender.judging import judge
 from postroom_sender.opening import Opening, Timeouts
-from postroom_sender.outcome import Outcome, Result, judge
+from postroom_sender.outcome import Outcome, Result
 from postroom_sender.transaction import Handover, Step, Transaction, steps
 
 IDLE_CHECK_S = 30.0

@@ -7,7 +7,8 @@ the mail.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from postroom_sender.outcome import Outcome, Reply, Scope, Stage, judge
+from postroom_sender.judging import judge
+from postroom_sender.outcome import Outcome, Reply, Scope, Stage
 
 
 @dataclass(frozen=True)
