@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from postroom.messages import MailSent, MailUncertain
+from postroom.messages import MailSent, MailUncertain, SendEvent
 from postroom_sender.opening import Timeouts
-from tests.integration.sender.scripted import Script, friendly, scripted
+from tests.integration.sender.scripted import Answer, Script, friendly, scripted
 from tests.integration.sender.sendroom import QUICK, Sendroom, entry, plain
 
 # No sender dies here: on a busy machine one may be silent for seconds and live.
@@ -77,6 +78,34 @@ def test_an_account_with_all_its_connections_held_delays_no_other(room: Sendroom
             answer.set()
             room.wait_for(MailSent, 21)
     assert (len(slow.contents), len(quick.contents)) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "event"),
+    [("greeting", "sent", MailSent), ("MAIL", "sent", MailSent), ("dot", "uncertain", MailUncertain)],
+)
+def test_a_server_that_says_a_byte_a_minute_is_not_heard_out(
+    room: Sendroom, command: str, state: str, event: type[MailSent] | type[MailUncertain]
+) -> None:
+    clock, never = MovedClock(), threading.Event()
+
+    def bytes_by_the_minute() -> Iterator[bytes]:
+        """Until we hang up."""
+        while not never.wait(0.01):
+            clock.moved_s += MINUTE_S
+            yield b"2"
+
+    def script(asked: str, before: int) -> Answer:
+        return bytes_by_the_minute() if asked == command and not before else friendly(asked, before)
+
+    with scripted(script) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.sender(IMPATIENT, Timeouts(now=clock)):
+            room.order(plain(0))
+            room.wait_for(event)
+            room.wait_for_state("build-0", state)
+    assert len(server.contents) == 1
+    assert len(room.events(SendEvent)) == 1
 
 
 @pytest.mark.parametrize(("minutes", "event"), [(9, MailSent), (11, MailUncertain)])
