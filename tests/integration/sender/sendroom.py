@@ -301,7 +301,7 @@ class Post:
 @contextmanager
 def open_sendroom(folder: Path, **settings_of: Any) -> Iterator[Sendroom]:
     """A sendroom with its tables and queues, that hears what is told."""
-    settings = read_settings(data_dir=folder, shards=SHARDS, batch_wait_ms=5, **settings_of)
+    settings = read_settings(data_dir=folder, shards=SHARDS, **{"batch_wait_ms": 5, **settings_of})
     store = Store(settings.store)
     migrate(store)
     whole = topology.topology(SHARDS)
