@@ -29,8 +29,7 @@ ENVELOPE = b"DATA\r\n"
 class Strict:
     """A server that takes MAIL only where no other envelope lies; the first recipient is refused."""
 
-    def __init__(self, reset: Answer = b"250 2.0.0 ok\r\n") -> None:
-        self._reset = reset
+    def __init__(self) -> None:
         self._is_open = False
 
     def __call__(self, command: str, before: int) -> Answer:
@@ -38,8 +37,6 @@ class Strict:
             if self._is_open:
                 return b"503 5.5.1 nested MAIL\r\n"
             self._is_open = True
-        if command == "RSET" and self._reset and self._reset[:1] != b"2":
-            return self._reset
         if command in ("RSET", "dot", "greeting"):
             self._is_open = False
         if command == "RCPT" and not before:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from postroom.attachment import attach
-from postroom.messages import MailFailed, MailSend, MailSent, MailUncertain, SendEvent
+from postroom.messages import Attachment, MailFailed, MailSend, MailSent, MailUncertain, SendEvent
 from postroom.spool import Spool
 from postroom.store.schema import send_recipients
 from tests.integration.sender.scripted import HANG_UP, Answer, Script, Scripted, friendly, scripted
@@ -168,7 +168,7 @@ def _script(fault: Fault) -> Script:
 def _order(fault: Fault, room: Sendroom) -> MailSend:
     if fault.request:
         return approval(1, _name(fault), id=f"{_name(fault)}:ask:0")
-    files = ()
+    files: tuple[Attachment, ...] = ()
     if fault.file_bytes:
         path = room.folder / "file.bin"
         path.write_bytes(bytes(fault.file_bytes))
