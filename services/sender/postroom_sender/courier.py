@@ -11,7 +11,7 @@ from postroom_sender.opening import Refused
 from postroom_sender.outcome import Outcome, Result, Scope
 from postroom_sender.session import Session
 from postroom_sender.standing import Standing, Standings
-from postroom_sender.transaction import Handover
+from postroom_sender.transaction import CONNECTION_LOST, Handover
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Courier:
             found = session.send(mail)
             self._connections.give_back(session)
             # A server may close a session between two mails; that says nothing about this mail or the server.
-            if session.open or not was_used or not _before_the_dot(found.outcome):
+            if session.open or not was_used or not _before_the_dot(found):
                 return self._concluded(found)
 
     def take_news(self) -> Standing | None:
@@ -104,7 +104,7 @@ class Courier:
         return outcome
 
     def _weighed(self, outcome: Outcome) -> Outcome:
-        if outcome.reason_code != "connection_lost":
+        if outcome.reason_code != CONNECTION_LOST:
             self._drops = 0
             return outcome
         self._drops += 1
@@ -113,5 +113,8 @@ class Courier:
         return replace(outcome, scope=Scope.PAUSE)
 
 
-def _before_the_dot(outcome: Outcome) -> bool:
-    return outcome.result is Result.RETRY and outcome.reason_code in ("connection_lost", "connection_full")
+def _before_the_dot(found: Handover) -> bool:
+    """Whether nobody has got the mail, and nobody was refused."""
+    outcome = found.outcome
+    is_about_connection = outcome.reason_code in (CONNECTION_LOST, "connection_full")
+    return outcome.result is Result.RETRY and is_about_connection and not found.refused

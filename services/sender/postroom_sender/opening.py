@@ -15,7 +15,8 @@ from postroom.errors import Misconfigured, PostroomError, Transient
 from postroom.names import NAMES, Address, Names
 from postroom.trust import TRUST
 from postroom_sender.dialogue import Dialogue, Lost, explained
-from postroom_sender.outcome import Outcome, Reply, Stage, harmless, judge
+from postroom_sender.judging import judge
+from postroom_sender.outcome import Outcome, Reply, Stage, harmless
 from postroom_sender.sign_in import Kind, Login, SignedIn, choose
 
 _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers still have

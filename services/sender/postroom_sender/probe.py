@@ -26,8 +26,8 @@ from postroom.settings import read_settings
 from postroom.store import Store
 from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
+from postroom_sender.judging import judge
 from postroom_sender.opening import Opening, Refused, Timeouts
-from postroom_sender.outcome import judge
 
 TIMEOUTS = Timeouts(connect_s=8.0, command_s=15.0)
 """A person waits for the answer."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from postroom import metrics
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
+from postroom.broker.failure import REASON, left_s
 from postroom.broker.verdict import Ack, DeadLetter, Delivery, RetryIn, Verdict
 from postroom.errors import Permanent, Transient
 from postroom.messages import AccountTest, BulkSend, MailSend, SendLane
@@ -123,9 +124,9 @@ class Sending:
                     verdicts[index] = RetryIn(NOT_READY_RETRY_S, str(error))
                     continue
                 work = _refused(job, "expired", f"given up, since it could not be written: {error}")
-            wait_s = self._wait_s(work)
-            if wait_s:
-                verdicts[index] = RetryIn(wait_s, "the account's mail server is left alone for a while")
+            wait = self._wait(work)
+            if wait:
+                verdicts[index] = wait
             else:
                 yield work
 
@@ -137,14 +138,18 @@ class Sending:
             return self._intake.take(delivery)
         return DeadLetter(f"{delivery.envelope.type} does not belong in {delivery.queue}")
 
-    def _wait_s(self, work: Task | Refused) -> float:
-        """How long the mail has to wait for its account's server; not beyond its own end."""
-        if isinstance(work, Refused):
-            return 0.0
-        if self._is_over(work.job):
-            return 0.0
+    def _wait(self, work: Task | Refused) -> RetryIn | None:
+        """Why and for how long the mail has to wait, if it has; not beyond its own end."""
+        if isinstance(work, Refused) or self._is_over(work.job):
+            return None
+        wire = work.job.delivery.wire
+        # Its delay queue was shorter than its delay.
+        rest_s = left_s(wire, self._parts.clock()) if work.job.wanted else 0.0
+        if rest_s:
+            return RetryIn(rest_s, str(wire.headers.get(REASON, "")), counts=False)
         resting_s = self._parts.standings.retry_in_s(work.account, work.job.delivery.attempt)
-        return resting_s or self._parts.full.wait_s(work.account.name, self._lane)
+        wait_s = resting_s or self._parts.full.wait_s(work.account.name, self._lane)
+        return RetryIn(wait_s, "the account's mail server is left alone for a while") if wait_s else None
 
     def _handle(self, work: Sequence[Task | Refused]) -> Sent:
         if not work:

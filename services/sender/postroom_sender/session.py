@@ -4,7 +4,6 @@ The steps of a mail are told apart, since they mean different things when the co
 final dot nothing was sent, after it nobody knows (RFC 5321 section 4.1.1.4, RFC 1047).
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -12,9 +11,10 @@ from postroom.account import Account
 from postroom.credentials import Credentials
 from postroom_sender.compose import Composed
 from postroom_sender.dialogue import Lost
+from postroom_sender.judging import judge
 from postroom_sender.opening import Opening, Timeouts
-from postroom_sender.outcome import Outcome, Reply, Result, judge
-from postroom_sender.transaction import Handover, Step, Transaction, steps
+from postroom_sender.outcome import Outcome, Reply, Result
+from postroom_sender.transaction import CONNECTION_LOST, Handover, Step, Transaction, steps
 
 IDLE_CHECK_S = 30.0
 ONE_WRITE_BYTES = 16_000  # of content that goes out together with its dot: one TLS record
@@ -33,16 +33,20 @@ class Session:
         assert opening.account.smtp is not None
         self._most_mails = opening.account.smtp.mails_per_connection
         self._unclean = False
-        self._used_at = time.monotonic()
+        self._now = opening.timeouts.now
+        self._used_at = self._now()
 
     @property
     def idle_s(self) -> float:
         """Seconds since it was last used."""
-        return time.monotonic() - self._used_at
+        return self._now() - self._used_at
 
     def usable_for(self, account: Account) -> bool:
         """Whether it can take a mail of this account with these settings; asks the server after a rest."""
         if not self.open or self.account != account or self.mails >= self._most_mails:
+            return False
+        # Unasked a server says 421 and hangs up (RFC 5321 section 3.8), which is no answer to a mail.
+        if self._dialogue.spoke_early():
             return False
         if self.idle_s < IDLE_CHECK_S:
             return True
@@ -65,12 +69,14 @@ class Session:
             outcome = transaction.ended or self._content(mail)
         except Lost as lost:
             self._abandon()
-            return Handover(Outcome(Result.RETRY, "connection_lost", str(lost)), transaction.refused)
+            # A server that refuses may hang up before it has answered what was written behind.
+            outcome = transaction.ended or Outcome(Result.RETRY, CONNECTION_LOST, str(lost))
+            return Handover(outcome, transaction.refused)
         if outcome is None:
             outcome = self._final_answer()
         self.mails += 1
-        self._used_at = time.monotonic()
-        if outcome.code == 421:
+        self._used_at = self._now()
+        if outcome.code == 421 or outcome.reason_code == CONNECTION_LOST:
             self._abandon()
         return Handover(outcome, transaction.refused)
 
@@ -120,7 +126,10 @@ class Session:
             transaction.take(step, reply)
             if reply.code == 421:
                 return
-        if transaction.open_content:
+        if transaction.open_content and transaction.has_recipients:
+            # A dot would hand over a mail without content.
+            self._abandon()
+        elif transaction.open_content:
             # The server waits for content though every recipient was refused: none.
             self._write(".\r\n")
             self._dialogue.reply(self._timeouts.dot_s)
@@ -146,9 +155,13 @@ class Session:
             reply = self._dialogue.reply(self._timeouts.dot_s)
         except Lost as lost:
             self._abandon()
-            return Outcome(Result.UNCERTAIN, "connection_lost", f"after the mail was handed over, {lost}")
+            return Outcome(Result.UNCERTAIN, CONNECTION_LOST, f"after the mail was handed over, {lost}")
         self._unclean = False
-        return self._judged(reply)
+        outcome = self._judged(reply)
+        if outcome.result is Result.UNCERTAIN:
+            # Out of step with us: it might take the next mail's commands for content.
+            self._abandon()
+        return outcome
 
     def _judged(self, reply: Reply) -> Outcome:
         """What the answer to the content comes to; a refusal may quote that, so D9 leaves its words out."""

@@ -6,8 +6,12 @@ the mail.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from postroom_sender.outcome import Outcome, Reply, Scope, Stage, judge
+from postroom_sender.judging import judge
+from postroom_sender.outcome import Outcome, Reply, Result, Scope, Stage
+
+CONNECTION_LOST = "connection_lost"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Handover:
 class Step:
     """A command, and for RCPT whom it is about."""
 
-    stage: Stage
+    stage: Stage | Literal["reset"]
     line: str
     recipient: str = ""
 
@@ -41,7 +45,7 @@ def steps(sender: str, recipients: Sequence[str], *, international: bool, reset:
     """MAIL, RCPT and DATA; `reset`: after RSET, since an earlier envelope lies at the server."""
     options = " SMTPUTF8 BODY=8BITMIME" if international else ""
     return (
-        *((Step("mail", "RSET\r\n"),) if reset else ()),
+        *((Step("reset", "RSET\r\n"),) if reset else ()),
         Step("mail", f"MAIL FROM:<{sender}>{options}\r\n"),
         *(Step("rcpt", f"RCPT TO:<{each}>\r\n", each) for each in recipients),
         Step("data", "DATA\r\n"),
@@ -57,7 +61,8 @@ class Transaction:
         """What the mail comes to, if it does not go on to its content."""
         self.open_content = False
         """Whether the server waits for content all the same (RFC 2920 section 3.1)."""
-        self._accepted = 0
+        self.has_recipients = False
+        """Whether the server takes the mail for anybody."""
 
     def take(self, step: Step, reply: Reply) -> None:
         """Judge the reply to a step."""
@@ -67,19 +72,17 @@ class Transaction:
         elif step.stage == "data":
             self._take_data(reply, taken=taken)
         elif not taken:
-            self.ended = self.ended or judge(step.stage, reply)
+            self.ended = self.ended or _at_the_beginning(step, reply)
 
     def nobody_left(self) -> bool:
         """Whether all recipients were refused; then the mail is, for the first one's reason."""
-        if self.ended is None and not self._accepted and self.refused:
+        if self.ended is None and not self.has_recipients and self.refused:
             self.ended = next(iter(self.refused.values()))
         return self.ended is not None
 
     def _take_recipient(self, step: Step, reply: Reply, *, taken: bool) -> None:
-        if self.ended is not None:
-            return
-        if taken:
-            self._accepted += 1
+        self.has_recipients |= taken
+        if taken or self.ended is not None:
             return
         outcome = judge("rcpt", reply)
         if reply.code == 421:  # the connection ends, whoever was asked about (RFC 5321 section 3.8)
@@ -92,3 +95,10 @@ class Transaction:
             self.open_content = taken
         elif not taken:
             self.ended = judge("data", reply)
+
+
+def _at_the_beginning(step: Step, reply: Reply) -> Outcome:
+    """What a refusal of RSET or MAIL comes to. RSET is about this connection, not about the mail."""
+    if step.stage == "mail" or reply.code == 421:
+        return judge("mail", reply)
+    return Outcome(Result.RETRY, CONNECTION_LOST, f"the server does not take RSET ({reply})")

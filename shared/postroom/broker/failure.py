@@ -1,6 +1,6 @@
 """What becomes of a message whose handling failed (pure)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from postroom import topology
 from postroom.broker.outgoing import Outgoing
@@ -13,8 +13,11 @@ REASON = "x-postroom-reason"
 FIRST_FAILED_AT = "x-postroom-first-failed-at"
 DEAD_AT = "x-postroom-dead-at"
 QUEUE = "x-postroom-queue"
+DUE_AT = "x-postroom-due-at"
+"""When the delay that was wished for is over, where its queue is a shorter one."""
 MAX_REASON_CHARS = 1_000
 MAX_UNEXPECTED = 5
+LONGEST_LEFT_S = 86_400.0
 MISCONFIGURED_S = 60.0
 
 # What the broker wrote would be taken for true about the new message, or refused.
@@ -68,7 +71,8 @@ def republish(taken: Taken, verdict: RetryIn | DeadLetter, now: datetime) -> Out
     headers[REASON] = _one_line(verdict.reason)
     headers[QUEUE] = taken.queue
     headers.setdefault(FIRST_FAILED_AT, now.astimezone(UTC).isoformat())
-    headers[ATTEMPT] = taken.attempt + 1 if isinstance(verdict, RetryIn) else taken.attempt
+    headers[ATTEMPT] = taken.attempt + (isinstance(verdict, RetryIn) and verdict.counts)
+    headers.pop(DUE_AT, None)
     wire = Wire(
         taken.wire.message_id, headers, taken.wire.body, taken.wire.content_type, taken.wire.correlation_id
     )
@@ -76,7 +80,23 @@ def republish(taken: Taken, verdict: RetryIn | DeadLetter, now: datetime) -> Out
         headers[DEAD_AT] = now.astimezone(UTC).isoformat()
         return Outgoing(wire, topology.DEAD, topology.dead_queue(taken.queue))
     wait_s = topology.retry_delay(verdict.delay_s)
+    if wait_s < verdict.delay_s:
+        headers[DUE_AT] = (
+            (now + timedelta(seconds=min(verdict.delay_s, LONGEST_LEFT_S))).astimezone(UTC).isoformat()
+        )
     return Outgoing(wire, topology.RETRY, topology.retry_queue(taken.queue, wait_s))
+
+
+def left_s(wire: Wire, now: datetime) -> float:
+    """Seconds that are left of the delay that was wished for; 0 if it is over, or the header is none of ours.
+
+    Never more than the longest delay: clocks differ, and jump.
+    """
+    try:
+        left = datetime.fromisoformat(str(wire.headers[DUE_AT])) - now
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+    return min(max(left.total_seconds(), 0.0), LONGEST_LEFT_S)
 
 
 def _one_line(reason: str) -> str:

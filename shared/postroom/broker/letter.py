@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from postroom.broker.failure import BROKERS_OWN, DEAD_AT, FIRST_FAILED_AT, MAX_REASON_CHARS, QUEUE, REASON
+from postroom.broker.failure import (
+    BROKERS_OWN,
+    DEAD_AT,
+    DUE_AT,
+    FIRST_FAILED_AT,
+    MAX_REASON_CHARS,
+    QUEUE,
+    REASON,
+)
 from postroom.broker.reception import ATTEMPT, DELIVERY_COUNT
 from postroom.envelope import PREFIX, RFC822, Wire, decode
 from postroom.errors import Undecodable
@@ -28,7 +36,7 @@ _BROKERS_REASONS = {
     "maxlen": "its queue was full: the oldest message had to go",
 }
 _SET_BY_REPLAY = frozenset(
-    {REASON, QUEUE, DEAD_AT, ATTEMPT, REPLAYS, EARLIER_ATTEMPTS, FIRST_FAILED_AT, EARLIER_FAILURE}
+    {REASON, QUEUE, DEAD_AT, DUE_AT, ATTEMPT, REPLAYS, EARLIER_ATTEMPTS, FIRST_FAILED_AT, EARLIER_FAILURE}
 )
 
 

@@ -29,10 +29,14 @@ class Ack:
 
 @dataclass(frozen=True)
 class RetryIn:
-    """Not now: again after `delay_s` seconds, rounded down to a delay queue that exists."""
+    """Not now: again after `delay_s` seconds, rounded down to a delay queue that exists.
+
+    Who wants the rest waited for too asks `failure.left_s`. `counts`: whether this was an attempt.
+    """
 
     delay_s: float
     reason: str = ""
+    counts: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-Script = Callable[[str, int], bytes | None]
-"""The answer to a command (`greeting`, `EHLO`, …, `dot`) that came so often before; None: hang up."""
+Answer = bytes | Iterable[bytes] | None
+Script = Callable[[str, int], Answer]
+"""The answer to a command (`greeting`, `EHLO`, …, `dot`) that came so often before; None: hang up.
+
+Several pieces are sent one by one.
+"""
+HANG_UP = b"\0"
+"""At the end of an answer: it is sent, and then the connection is closed."""
 
 _ANSWERS = {
     "greeting": b"220 scripted ESMTP\r\n",
@@ -27,11 +33,15 @@ def friendly(command: str, _before: int) -> bytes | None:
 
 @dataclass
 class Scripted:
-    """What came in: commands in order, and the contents that got their final dot."""
+    """What came in: commands in order, and the contents that got their final dot.
+
+    `reads` are the bytes as they came, several commands in one if they were written together.
+    """
 
     port: int
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
+    reads: list[bytes] = field(default_factory=list)
     connections: int = 0
     sockets: list[socket.socket] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,27 +81,39 @@ def scripted(script: Script) -> Iterator[Scripted]:
 
 
 def _talk(sock: socket.socket, server: Scripted, counts: Counter[str], script: Script) -> None:
-    def answer(command: str) -> bool:
+    def answer(command: str) -> bytes:
+        """What was said; empty: the connection is over."""
         server.commands.append(command)
         with server.lock:
             before = counts[command]
             counts[command] += 1
-        text = script(command, before)
-        if text is None:
-            return False
-        sock.sendall(text)
-        return not text.startswith((b"221", b"421"))
+        said = script(command, before)
+        pieces = [said] if isinstance(said, bytes) else said or ()
+        whole = b""
+        for piece in pieces:
+            sock.sendall(piece.removesuffix(HANG_UP))
+            whole += piece
+        return b"" if whole.endswith(HANG_UP) or whole.startswith((b"221", b"421")) else whole
 
-    with suppress(OSError), sock, sock.makefile("rb") as lines:
-        goes_on = answer("greeting")
-        while goes_on and (line := lines.readline()):
+    with suppress(OSError), sock:
+        lines = _lines(sock, server)
+        said = answer("greeting")
+        while said and (line := next(lines, b"")):
             command = line.decode("ascii", "replace").partition(" ")[0].strip().upper()
-            goes_on = answer(command)
-            if goes_on and command == "DATA":
-                goes_on = _take(lines, server, answer)
+            said = answer(command)
+            if command == "DATA" and said.startswith(b"354"):
+                said = _take(lines, server, answer)
 
 
-def _take(lines: Iterator[bytes], server: Scripted, answer: Callable[[str], bool]) -> bool:
+def _lines(sock: socket.socket, server: Scripted) -> Iterator[bytes]:
+    rest = b""
+    while read := sock.recv(65536):
+        server.reads.append(read)
+        *lines, rest = (rest + read).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+
+
+def _take(lines: Iterator[bytes], server: Scripted, answer: Callable[[str], bytes]) -> bytes:
     content: list[bytes] = []
     for line in lines:
         if line == b".\r\n":
@@ -100,4 +122,4 @@ def _take(lines: Iterator[bytes], server: Scripted, answer: Callable[[str], bool
                 server.contents.append(b"".join(content))
             return answer("dot")
         content.append(line)
-    return False
+    return b""

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from postroom.broker.consumer import Ack, Consumer, Delivery, Verdict
 from postroom.broker.publisher import Publisher, outgoing
 from postroom.clock import utc_now
 from postroom.envelope import Envelope, envelop
-from postroom.messages import ApprovalMail, MailSend, Message, PlainMail, SendEvent
+from postroom.messages import AccountStatusChanged, ApprovalMail, MailSend, Message, PlainMail, SendEvent
 from postroom.service import Parts
 from postroom.settings import Settings, read_settings
 from postroom.store import Store
@@ -38,6 +38,9 @@ from tests.tables import migrate
 from tests.waiting import wait_until
 
 SHARDS = 2
+EAR = topology.Queue(
+    "test.ear", (topology.Binding(topology.EVENTS, "account.#"),), {"x-queue-type": "quorum"}
+)
 TOKEN = "pr" + "abcdefgh" * 5
 QUICK = Patience(
     mail_delays_s=(1,),
@@ -130,6 +133,19 @@ class Sendroom:
         """The events of a kind, once there are so many."""
         wait_until(lambda: len(self.events(kind)) >= count, timeout_s, f"{count} times {kind.TYPE}")
         return self.events(kind)
+
+    def wait_to_be_told(self, account: str, colour: str, reason_code: str) -> None:
+        """Wait for the event that says so about the account."""
+
+        def told() -> bool:
+            events = [each.message for each in list(self.heard)]
+            return (account, colour, reason_code) in [
+                (each.account, each.colour, each.reason_code)
+                for each in events
+                if isinstance(each, AccountStatusChanged)
+            ]
+
+        wait_until(told, 20, f"the event that {account} is {colour}")
 
     def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
         """Wait until the condition is true."""
@@ -225,7 +241,9 @@ class Sendroom:
             return [Ack()] * len(deliveries)
 
         attempts = StoredAttempts(self.store)
-        ear = Consumer(self.settings.broker, [topology.RESULTS], hear, name="ear", attempts=attempts)
+        ear = Consumer(
+            self.settings.broker, [topology.RESULTS, EAR.name], hear, name="ear", attempts=attempts
+        )
         with running(ear):
             yield
 
@@ -283,10 +301,11 @@ class Post:
 @contextmanager
 def open_sendroom(folder: Path, **settings_of: Any) -> Iterator[Sendroom]:
     """A sendroom with its tables and queues, that hears what is told."""
-    settings = read_settings(data_dir=folder, shards=SHARDS, batch_wait_ms=5, **settings_of)
+    settings = read_settings(data_dir=folder, shards=SHARDS, **{"batch_wait_ms": 5, **settings_of})
     store = Store(settings.store)
     migrate(store)
-    declare.apply(settings.broker, topology.topology(SHARDS))
+    whole = topology.topology(SHARDS)
+    declare.apply(settings.broker, replace(whole, queues=(*whole.queues, EAR)))
     room = Sendroom(folder, settings, store)
     try:
         with room.listening():

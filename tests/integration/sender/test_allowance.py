@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,10 +15,11 @@ from postroom.send_rate import parse_rate
 from postroom.store import Store
 from postroom_sender.allowance import opened, pause, paused, take
 from tests.integration.sender.scripted import friendly, scripted
-from tests.integration.sender.sendroom import Sendroom, entry, plain
+from tests.integration.sender.sendroom import QUICK, Sendroom, entry, plain
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = parse_rate("10 per 1m")
+PUT_OFF = 20
 
 
 def test_a_window_is_exact_however_many_take_from_it_at_once(store: Store) -> None:
@@ -111,3 +114,40 @@ def test_a_server_that_wants_a_pause_gets_it_from_all_senders(room: Sendroom) ->
             room.wait_for_retries(2)
     assert server.connections == 1
     assert topology.retry_delay(300) == 60
+
+
+@pytest.mark.parametrize("command", ["RCPT", "dot"])
+def test_a_mail_comes_not_again_before_the_server_wants_it(room: Sendroom, command: str) -> None:
+    """There is a delay queue of one second, and none of three."""
+    asked: list[float] = []
+
+    def script(said: str, before: int) -> bytes | None:
+        if said != command:
+            return friendly(said, before)
+        asked.append(time.monotonic())
+        return friendly(said, before) if before else b"451 4.7.1 Greylisted, try again in 3 seconds\r\n"
+
+    with scripted(script) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.sender():
+            room.order(plain(1))
+            (sent,) = room.wait_for(MailSent)
+    assert asked[1] - asked[0] >= 3
+    assert sent.attempts == 2
+
+
+def test_mails_that_were_put_off_together_do_not_come_back_together(room: Sendroom) -> None:
+    asked: list[float] = []
+
+    def script(said: str, before: int) -> bytes | None:
+        if said == "RCPT":
+            asked.append(time.monotonic())
+        return b"450 4.2.1 later\r\n" if said == "RCPT" and before < PUT_OFF else friendly(said, before)
+
+    with scripted(script) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.sender(replace(QUICK, mail_delays_s=(4,))):
+            room.order(*[plain(number) for number in range(PUT_OFF)])
+            room.wait_for(MailSent, PUT_OFF)
+    again = asked[PUT_OFF:]
+    assert max(again) - min(again) > 0.8

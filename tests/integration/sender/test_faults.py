@@ -14,14 +14,17 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from postroom.messages import MailFailed, MailSend, MailSent, MailUncertain, SendEvent
+from postroom.attachment import attach
+from postroom.messages import Attachment, MailFailed, MailSend, MailSent, MailUncertain, SendEvent
+from postroom.spool import Spool
 from postroom.store.schema import send_recipients
-from tests.integration.sender.scripted import Script, Scripted, friendly, scripted
+from tests.integration.sender.scripted import HANG_UP, Answer, Script, Scripted, friendly, scripted
 from tests.integration.sender.sendroom import Post, Sendroom, approval, entry, open_sendroom, plain
 from tests.servers.nodes import Nodes
 from tests.waiting import wait_until
 
 CLOSE = None
+FILE_BYTES = 6_000_000  # more than the system takes in hand for a connection
 CC = ("anna@example.net", "bert@example.net")
 NO_PIPELINING = (b"250 scripted\r\n",) * 9
 
@@ -33,12 +36,13 @@ class Fault:
     Attributes:
         answers: To the first, second ... time of a command; after them the server is friendly.
         state: Of the mail's row.
-        event: Told about it; none for an account that turned red.
+        event: Told about it; None: that its account turned red is told instead.
         copies: How many mails got their final dot.
         reason_code: Of a failure, or of the account.
         cc: Who else is to get it.
         recipients: What becomes of each of several.
         request: Whether it is a request, which is sent again when its fate is unknown.
+        file_bytes: How large a file comes with it.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Fault:
     cc: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
     request: bool = False
+    file_bytes: int = 0
     smtp: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -103,8 +108,24 @@ FAULTS = (
         cc=CC,
         recipients=("uncertain", "sent", "uncertain"),
     ),
-    Fault("250 then close", {"QUIT": (CLOSE,), "RSET": (CLOSE,)}, "sent", MailSent, 1),
+    Fault(
+        "553, then close",
+        {"MAIL": (b"553 5.1.8 who\r\n" + HANG_UP,)},
+        "failed",
+        MailFailed,
+        0,
+        "sender_refused",
+    ),
+    Fault("250 then close", {"dot": (b"250 2.0.0 ok\r\n" + HANG_UP,)}, "sent", MailSent, 1),
     Fault("drop before the dot", {"DATA": (CLOSE,)}, "sent", MailSent, 1),
+    Fault(
+        "drop in the content",
+        {"DATA": (b"354 go\r\n" + HANG_UP,)},
+        "sent",
+        MailSent,
+        1,
+        file_bytes=FILE_BYTES,
+    ),
     Fault("drop after the dot", {"dot": (CLOSE,)}, "uncertain", MailUncertain, 1),
     Fault("request dropped after the dot", {"dot": (CLOSE,)}, "sent", MailSent, 2, request=True),
     Fault("garbage in many lines", {"MAIL": (b"250-a\r\n354-b\r\n\x00\xff\r\n",)}, "sent", MailSent, 1),
@@ -137,17 +158,22 @@ def _name(fault: Fault) -> str:
 
 
 def _script(fault: Fault) -> Script:
-    def script(command: str, before: int) -> bytes | None:
+    def script(command: str, before: int) -> Answer:
         answers = fault.answers.get(command, ())
         return answers[before] if before < len(answers) else friendly(command, before)
 
     return script
 
 
-def _order(fault: Fault) -> MailSend:
+def _order(fault: Fault, room: Sendroom) -> MailSend:
     if fault.request:
         return approval(1, _name(fault), id=f"{_name(fault)}:ask:0")
-    return plain(1, _name(fault), id=_name(fault), cc=fault.cc)
+    files: tuple[Attachment, ...] = ()
+    if fault.file_bytes:
+        path = room.folder / "file.bin"
+        path.write_bytes(bytes(fault.file_bytes))
+        files = (attach(Spool(room.settings.spool), path),)
+    return plain(1, _name(fault), id=_name(fault), cc=fault.cc, attachments=files)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +182,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     with ExitStack() as stack:
         room = stack.enter_context(open_sendroom(tmp_path_factory.mktemp("faults")))
         servers = {each.name: stack.enter_context(scripted(_script(each))) for each in FAULTS}
-        orders = {each.name: _order(each) for each in FAULTS}
+        orders = {each.name: _order(each, room) for each in FAULTS}
         entries = []
         for each in FAULTS:
             password = {"password": room.password} if "user" in each.smtp else {}
@@ -173,12 +199,15 @@ def test_what_a_server_does_wrong_has_its_end(played: Played, fault: Fault) -> N
     if fault.event is None:
         status = room.wait_for_status(_name(fault), "red")
         assert (status.reason_code, status.next_try_at is None) == (fault.reason_code, False)
+        room.wait_to_be_told(_name(fault), "red", fault.reason_code)
     row = room.wait_for_state(order.id, fault.state)
     events = [each for each in room.events(SendEvent) if each.send_id == order.id]
     if fault.event is not None:
         wanted = fault.event
         wait_until(lambda: _told(room, order.id, wanted), 20, f"{wanted.TYPE} about {fault.name}")
         events = [each for each in room.events(SendEvent) if each.send_id == order.id]
+    else:
+        assert events == []
     if fault.event is MailFailed:
         assert {each.reason_code for each in events} == {fault.reason_code}
     assert len(server.contents) == fault.copies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from postroom.messages import MailSent
+from postroom.messages import MailSent, SendEvent
 from tests.integration.sender.scripted import friendly, scripted
 from tests.integration.sender.sendroom import Post, Sendroom, approval, entry
 from tests.servers.aiosmtpd import Behaviour, SmtpServer
@@ -35,8 +35,10 @@ def _turns_red(post: Post, reason_code: str) -> str:
     row = post.room.wait_for_status(post.name, "red")
     assert row.reason_code == reason_code
     assert row.next_try_at is not None
+    post.room.wait_to_be_told(post.name, "red", reason_code)
     # The mail waits; nothing became of it.
-    assert post.states().get(post.approval(1).id) in ("sending", "in_data", "retrying")
+    post.room.wait_for_state(post.approval(1).id, "retrying")
+    assert post.events(SendEvent) == []
     return str(row.sentence)
 
 
@@ -77,6 +79,7 @@ def test_a_certificate_of_another_host_is_not_accepted(post: Post, authority: Au
     with SmtpServer(Behaviour(implicit_tls=other.server_context())) as server:
         post.has_account(server.port, smtp={"security": "tls"}, ca_file=str(authority.certificate))
         assert "IP address mismatch" in _turns_red(post, "certificate")
+    assert server.mails() == []
 
 
 def test_a_certificate_is_not_checked_where_the_account_says_so(post: Post, certificate: Certificate) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from postroom import topology
-from postroom.broker.failure import MAX_UNEXPECTED, failed, limited, republish
+from postroom.broker.failure import LONGEST_LEFT_S, MAX_UNEXPECTED, failed, left_s, limited, republish
 from postroom.broker.reception import Taken
 from postroom.broker.verdict import Ack, DeadLetter, RetryIn, Verdict
 from postroom.envelope import Wire
@@ -67,3 +67,28 @@ def test_a_dead_letter_keeps_its_attempt_and_says_when_it_failed_first() -> None
     assert dead.wire.headers["x-postroom-attempt"] == 4
     assert dead.wire.headers["x-postroom-first-failed-at"] == "2026-01-02T00:00:00+00:00"
     assert dead.must_route
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "after_s", "left"),
+    [
+        (300, 60, 240),
+        (300, 300, 0),
+        (60, 0, 0),
+        (7.5, 1, 6.5),
+        (float("inf"), 0, LONGEST_LEFT_S),
+        (0.2, 0, 0),
+    ],
+)
+def test_what_a_delay_queue_is_too_short_for_is_known_when_the_message_returns(
+    delay_s: float, after_s: float, left: float
+) -> None:
+    again = republish(Taken("q", 1, Wire("1", {}, b"", "text/plain"), False, 1), RetryIn(delay_s), NOW)
+    assert left_s(again.wire, NOW + timedelta(seconds=after_s)) == left
+    hop = republish(Taken("q", 1, again.wire, False, 2), RetryIn(60, counts=False), NOW)
+    assert (left_s(hop.wire, NOW), hop.wire.headers["x-postroom-attempt"]) == (0, 2)
+
+
+@pytest.mark.parametrize("said", ["soon", 7, "2026-01-03T00:00:00", None])
+def test_a_stranger_does_not_say_how_long_a_message_waits(said: object) -> None:
+    assert left_s(Wire("1", {"x-postroom-due-at": said}, b"", "text/plain"), NOW) == 0

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.account_reason import REASONS
-from postroom_sender.outcome import RULES, Reply, Result, Scope, Stage, asked_wait_s, judge, parse_reply
+from postroom_sender.answers import RULES
+from postroom_sender.judging import judge
+from postroom_sender.outcome import Reply, Result, Scope, Stage, asked_wait_s, parse_reply
 
 STAGES: tuple[Stage, ...] = ("greeting", "starttls", "auth", "token", "mail", "rcpt", "data", "dot")
 _RED = (Result.RETRY, Scope.RED)
@@ -108,6 +110,40 @@ CLIENT_SUBMISSION = "550 5.7.30 Basic authentication is not supported for Client
         ("rcpt", "450 4.2.1 The user is receiving mail too quickly", Result.RETRY, Scope.MAIL, "deferred"),
         ("mail", "450 4.7.1 Error: too much mail from 192.0.2.1", Result.RETRY, Scope.PAUSE, "rate_limited"),
         ("mail", "421 4.7.0 [TSS04] Messages temporarily deferred", Result.RETRY, Scope.PAUSE, "busy"),
+        (
+            "rcpt",
+            "450 4.7.1 Error: too many recipients from 192.0.2.1",
+            Result.RETRY,
+            Scope.PAUSE,
+            "rate_limited",
+        ),
+        (
+            "auth",
+            "450 4.7.1 Error: too many AUTH commands from 192.0.2.1",
+            Result.RETRY,
+            Scope.PAUSE,
+            "rate_limited",
+        ),
+        ("starttls", "454 4.7.0 Error: too many new TLS sessions", Result.RETRY, Scope.PAUSE, "rate_limited"),
+        ("auth", "451 4.3.0 no database", *_RED, "auth_busy"),
+        ("token", "450 4.3.2 later", *_RED, "auth_busy"),
+        ("dot", "550 5.7.705 Access denied, tenant has exceeded threshold", *_RED, "sending_blocked"),
+        (
+            "dot",
+            "550 5.2.252 Sender throttled due to continuous send as denied errors.",
+            *_RED,
+            "sending_blocked",
+        ),
+        ("rcpt", "552 Too many recipients", Result.RETRY, Scope.MAIL, "too_many"),
+        (
+            "rcpt",
+            "450 5.1.1 unknown, says a server that contradicts itself",
+            Result.RETRY,
+            Scope.MAIL,
+            "deferred",
+        ),
+        ("dot", "451 5.7.1 no", Result.RETRY, Scope.MAIL, "deferred"),
+        ("rcpt", "550 4.2.1 for good, whatever follows", Result.FAILED, Scope.MAIL, "unknown_recipient"),
         ("dot", "550 5.1.8 Access denied, bad outbound sender", *_RED, "sending_blocked"),
         ("dot", "554 5.2.252 SendAsDenied; a@example.com not allowed", *_RED, "sender_refused"),
         ("mail", "553 5.7.1 <a@b>: Sender address rejected: not owned by user", *_RED, "sender_refused"),
@@ -138,6 +174,7 @@ def test_an_answer_means(stage: Stage, answer: str, result: Result, scope: Scope
         ("retry after 90s", 90),
         ("deferred for 10 min", 600),
         ("come back in 999999 hours", 86_400),
+        ("Greylisting in action, please come back in 00:05:00", 300),
         ("try again later", 0),
         ("see https://example.com/5-minutes", 0),
         ("4.7.1 blocked by 10 hosts", 0),
@@ -152,9 +189,21 @@ def test_every_reason_about_an_account_has_an_advice() -> None:
     assert codes - set(REASONS) == set()
 
 
-@given(stage=st.sampled_from(STAGES), code=st.integers(400, 499), detail=st.integers(0, 99))
-def test_a_4yz_answer_is_never_final(stage: Stage, code: int, detail: int) -> None:
-    assert judge(stage, Reply(code, f"4.{detail % 8}.{detail}")).result is Result.RETRY
+def test_every_row_names_its_source() -> None:
+    known = ("RFC ", "Google, ", "Microsoft, ", "Yahoo, ", "Postfix, ", "Exim, ")
+    assert [rule for rule in RULES if not rule.source.startswith(known)] == []
+
+
+@given(
+    stage=st.sampled_from(STAGES),
+    code=st.integers(400, 499),
+    enhanced=st.sampled_from(("4", "5")),
+    detail=st.integers(0, 99),
+)
+def test_a_4yz_answer_is_never_final_whatever_its_enhanced_code(
+    stage: Stage, code: int, enhanced: str, detail: int
+) -> None:
+    assert judge(stage, Reply(code, f"{enhanced}.{detail % 8}.{detail}")).result is Result.RETRY
 
 
 @given(
