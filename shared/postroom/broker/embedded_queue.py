@@ -19,6 +19,7 @@ from postroom.broker.embedded_routing import NoExchange, Routes
 from postroom.broker.embedded_schema import open_database
 from postroom.broker.embedded_session import LEASE_S, Session, is_over, machine, own_start_mark
 from postroom.broker.embedded_watch import tell
+from postroom.sqlite_write import begin_write
 from postroom.topology import DELIVERY_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -358,8 +359,7 @@ class BrokerFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        # A deferred transaction that reads and then writes fails at once beside another writer.
-        self._database.execute("BEGIN IMMEDIATE")
+        begin_write(self._database)
         try:
             yield
         except BaseException:
