@@ -104,6 +104,16 @@ class Accounts:
                 logger.info("accounts read again", extra={"accounts": len(fresh)})
             return changed
 
+    def catch_up(self) -> None:
+        """Know what was applied before now; files with secrets are left to `refresh`. Raises Transient.
+
+        For whoever would refuse for good what concerns an account that has just been added. One query.
+        """
+        with self._store.read() as connection:
+            is_current = stored.revision(connection) == self._configuration.revision
+        if not is_current:
+            self.refresh()
+
     def _complain(self) -> None:
         for name, why in self._configuration.broken.items():
             logger.error("an account's record is not understood", extra={"account": name, "error": why})

@@ -170,6 +170,7 @@ class Commands:
     def _change(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         if not deliveries:
             return
+        self._accounts.catch_up()
         self._deny.refresh()
         messages: list[Outgoing] = []
         commands = {each.envelope.id: each.envelope for each in deliveries}

@@ -78,6 +78,7 @@ class Sending:
 
     def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """One verdict for each delivery. An Ack means: the mail's end is durable and told."""
+        self._accounts.catch_up()
         verdicts: dict[int, Verdict] = {}
         taken: list[str] = []
         try:

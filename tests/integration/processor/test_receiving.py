@@ -351,6 +351,14 @@ def test_a_request_is_refused_with_the_field_named(
     assert bench.sends() == []
 
 
+def test_an_account_that_was_applied_before_the_request_is_known(bench: Bench) -> None:
+    handler = bench.commands()
+    keep_accounts(bench.store, ACCOUNTS + "    smtp: {host: smtp.example}\n")
+    request = ApprovalRequest(id="r-1", account="mute", approvers=("anna@corp.example",), subject="S")
+    events = _events(bench, lambda: handler([delivery(envelop(request, source="/test", now=NOW))]))
+    assert [each.TYPE for each in events] == ["approval.requested"]
+
+
 def test_the_same_id_is_the_same_request(bench: Bench) -> None:
     bench.request()
     assert [each.TYPE for each in _events(bench, bench.request)] == ["approval.requested"]

@@ -215,11 +215,13 @@ class Sendroom:
         return wait_until(found, timeout_s, f"{account} to be {colour}")
 
     @contextmanager
-    def sender(self, patience: Patience = QUICK, timeouts: Timeouts | None = None) -> Iterator[Parts]:
-        """A running sender in this process."""
+    def sender(
+        self, patience: Patience = QUICK, timeouts: Timeouts | None = None, *, without: str = ""
+    ) -> Iterator[Parts]:
+        """A running sender in this process; `without` the loop of this name."""
         with ExitStack() as stack:
             parts = build(self.settings, stack, patience=patience, timeouts=timeouts)
-            with running(*parts.loops.values()):
+            with running(*(loop for name, loop in parts.loops.items() if name != without)):
                 yield parts
 
     def start_process(self) -> subprocess.Popen[bytes]:

@@ -210,6 +210,14 @@ def test_an_account_that_cannot_send_fails_its_mails(room: Sendroom, account: st
     assert account in failed.reason
 
 
+def test_an_account_that_was_applied_before_the_order_is_known(room: Sendroom) -> None:
+    with SmtpServer() as server, room.sender(without="accounts"):
+        room.write_accounts(entry("new", server.port))
+        room.order(approval(1, "new"))
+        room.wait_for_any(1)
+    assert [each.account for each in room.events(MailSent)] == ["new"]
+
+
 def test_an_address_that_the_server_cannot_take_fails(post: Post) -> None:
     with scripted(friendly) as server:
         post.has_account(server.port)
