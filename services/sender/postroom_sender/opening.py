@@ -24,14 +24,23 @@ _EQUALS = re.compile(r"(?<=^AUTH)=")  # an old way to write it that some servers
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long is waited for what (seconds). RFC 5321 section 4.5.3.2 wants ten minutes for the dot.
+    """How long is waited for what (seconds).
 
-    `connect_s` is for looking up a name, and again for all its addresses together; `now` is the clock of the
-    conversation.
+    RFC 5321 section 4.5.3.2 wants five minutes for the commands of a mail, and ten for the dot. It wants five
+    for the greeting too, but a port that says nothing is mostly a wrong one, and its account shall say so.
+
+    Attributes:
+        connect_s: For looking up a name, and again for all its addresses together.
+        opening_s: For each answer until a mail may go, and for a sign of life.
+        command_s: For each answer about a mail before the dot.
+        dot_s: For the answer to that.
+        quit_s: For a farewell.
+        now: The clock of the conversation.
     """
 
     connect_s: float = 10.0
-    command_s: float = 60.0
+    opening_s: float = 60.0
+    command_s: float = 300.0
     dot_s: float = 600.0
     quit_s: float = 2.0
     now: Callable[[], float] = time.monotonic
@@ -174,12 +183,12 @@ class Opening:
         raise Unavailable("unreachable", f"{where} is not reachable: {'; '.join(faults)}")
 
     def _be_greeted(self) -> None:
-        self._expect("greeting", self.dialogue.reply(self.timeouts.command_s))
+        self._expect("greeting", self.dialogue.reply(self.timeouts.opening_s))
         self._hello()
 
     def _hello(self) -> None:
-        self.dialogue.write(f"EHLO {_own_name(self.account)}\r\n".encode(), self.timeouts.command_s)
-        reply, lines = self.dialogue.lines(self.timeouts.command_s)
+        self.dialogue.write(f"EHLO {_own_name(self.account)}\r\n".encode(), self.timeouts.opening_s)
+        reply, lines = self.dialogue.lines(self.timeouts.opening_s)
         self._expect("greeting", reply)
         # What was offered before TLS counts no more after it (RFC 3207 section 4.2): the table is made anew.
         words = [_EQUALS.sub(" ", harmless(line[4:]).upper()).partition(" ") for line in lines[1:]]
@@ -192,7 +201,7 @@ class Opening:
                 f"{self._smtp.host}:{self._smtp.port} offers no STARTTLS, so nothing is sent there: use its "
                 "TLS port (security: tls, usually 465)",
             )
-        self._expect("starttls", self.dialogue.ask("STARTTLS", self.timeouts.command_s))
+        self._expect("starttls", self.dialogue.ask("STARTTLS", self.timeouts.opening_s))
 
     # Signing in
 
@@ -213,7 +222,7 @@ class Opening:
 
         def ask(line: str) -> Reply:
             said.append(line.removeprefix(f"AUTH {mechanism.name}").strip())
-            return self.dialogue.ask(line, self.timeouts.command_s)
+            return self.dialogue.ask(line, self.timeouts.opening_s)
 
         signed_in = mechanism.run(ask, Login(credential.user, secret, self._smtp.host, self._smtp.port))
         if not 200 <= signed_in.reply.code < 300:

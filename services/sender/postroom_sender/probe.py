@@ -29,7 +29,7 @@ from postroom.store.accounts import Configuration
 from postroom_sender.judging import judge
 from postroom_sender.opening import Opening, Refused, Timeouts
 
-TIMEOUTS = Timeouts(connect_s=8.0, command_s=15.0)
+TIMEOUTS = Timeouts(connect_s=8.0, opening_s=15.0, command_s=15.0)
 """A person waits for the answer."""
 STAGES = ("resolve", "connect", "tls", "authenticate", "sender", "capabilities")
 SETTINGS = "settings"

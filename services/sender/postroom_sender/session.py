@@ -51,7 +51,7 @@ class Session:
         if self.idle_s < IDLE_CHECK_S:
             return True
         try:
-            return self._dialogue.ask("NOOP", self._timeouts.command_s).accepted
+            return self._dialogue.ask("NOOP", self._timeouts.opening_s).accepted
         except Lost:
             return False
 

@@ -30,7 +30,7 @@ from tests.tables import migrate
 
 LOGIN = ("releases", "a right pässword")
 USER = "releases@example.com"
-TIMEOUTS = Timeouts(connect_s=10.0, command_s=10.0)
+TIMEOUTS = Timeouts(connect_s=10.0, opening_s=10.0)
 CLIENT_SUBMISSION = b"550 5.7.30 Basic authentication is not supported for Client Submission\r\n"
 NO_SMTP = b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\r\n"
 LONG = "x" * 1500  # such as Microsoft's tokens, which do not fit into one line of a command

@@ -37,6 +37,10 @@ class MovedClock:
         return time.monotonic() + self.moved_s
 
 
+def _looked_at(clock: MovedClock, times: int) -> bool:
+    return clock.asked >= times
+
+
 def _first_dot_waits_for(event: threading.Event) -> Script:
     def script(command: str, before: int) -> bytes | None:
         if command == "dot" and not before:
@@ -184,3 +188,26 @@ def test_ten_minutes_are_waited_for_the_answer_and_no_eleven(
             room.wait_for(event)
             room.wait_for_state("build-0", "sent" if event is MailSent else "uncertain")
     assert len(server.contents) == 1
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+def test_four_minutes_are_waited_for_an_answer_about_a_mail(room: Sendroom, command: str) -> None:
+    asked_for, answer, clock = threading.Event(), threading.Event(), MovedClock()
+
+    def script(asked: str, before: int) -> bytes | None:
+        if asked == command:
+            asked_for.set()
+            answer.wait(30)
+        return friendly(asked, before)
+
+    with scripted(script) as server:
+        room.write_accounts(entry("releases", server.port))
+        with room.sender(IMPATIENT, Timeouts(now=clock)):
+            room.order(plain(0))
+            assert asked_for.wait(20)
+            for moved_s in (0.0, 4 * MINUTE_S):  # not before the answer is waited for
+                clock.moved_s, looked = moved_s, clock.asked
+                room.wait_until(partial(_looked_at, clock, looked + 3), "the clock to be looked at")
+            answer.set()
+            room.wait_for(MailSent)
+    assert server.commands.count(command) == 1
