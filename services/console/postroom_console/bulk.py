@@ -71,7 +71,7 @@ def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None
 def show(bulk_id: str, limit: int, who: Who, as_json: bool) -> None:
     """Show a bulk: how many mails became what, and which were not sent. Exit code 2: there is none."""
     with looking(who) as view:
-        row = _the_bulk(view, bulk_id)
+        row = the_bulk(view, bulk_id)
         row["counts"] = bulks.counts(view.connection, [bulk_id])[bulk_id]
         not_sent = _not_sent(view, bulk_id, limit)
     if as_json:
@@ -111,7 +111,7 @@ def cancel(bulk_id: str, who: Who) -> None:
 
 def _move(who: Who, bulk_id: str, verb: str, done: str) -> None:
     with doing(who) as view:
-        row, now = _the_bulk(view, bulk_id), utc_now()
+        row, now = the_bulk(view, bulk_id), utc_now()
         if not bulks.move(view.connection, bulk_id, verb, now):
             raise Misconfigured("bulk", f"{bulk_id} is {row['state']}: it cannot be {done}")
         audit.record(view.connection, view.actor, f"bulk.{verb}", row["account"], bulk_id, {}, now=now)
@@ -122,7 +122,8 @@ def _visible(view: View) -> Any:
     return view.select(*(table.c[name] for name in _SHOWN))
 
 
-def _the_bulk(view: View, bulk_id: str) -> dict[str, Any]:
+def the_bulk(view: View, bulk_id: str) -> dict[str, Any]:
+    """A bulk, if the actor sees it. Raises NoSuchBulk: there is none, as far as they may know."""
     row = view.connection.execute(_visible(view).where(table.c.id == bulk_id)).mappings().first()
     if row is None:
         raise NoSuchBulk(bulk_id)
