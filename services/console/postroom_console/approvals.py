@@ -19,6 +19,7 @@ from postroom.settings import read_settings
 from postroom_console.broker import check_broker
 from postroom_console.explaining import explain
 from postroom_console.faults import FAILED, OK
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -31,6 +32,8 @@ _COLOURS = {
     "cancelled": "dim",
 }
 CANCEL_S = 10.0
+MAX_LISTED = 999
+"""One less than a program may ask for: whether there is another one is asked too."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -206,12 +209,13 @@ def wait(approval_id: str, timeout_s: float | None, as_json: bool) -> None:
 
 
 @approvals.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=20, show_default=True)
 @as_json
 def list_approvals(limit: int, as_json: bool) -> None:
     """List the newest approvals."""
     with open_client() as client:
-        states = client.states(limit=limit).approvals
+        found = client.states(limit=limit + 1).approvals
+    states = cut(found, limit, f"--limit takes {MAX_LISTED} at most; of others say the id to `show`")
     if as_json:
         click.echo(json.dumps([state.model_dump(mode="json") for state in states], indent=2))
     elif states:

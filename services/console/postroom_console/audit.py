@@ -16,6 +16,7 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.registry import UnknownAccount
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 
@@ -54,7 +55,10 @@ def list_deeds(
     """List what was done, newest first."""
     with looking(who) as view:
         _check(view, account, before)
-        rows = recorded.listed(view, limit=limit, actor=actor, account=account, action=action, before=before)
+        rows = recorded.listed(
+            view, limit=limit + 1, actor=actor, account=account, action=action, before=before
+        )
+    rows = cut(rows, limit, f"--before {rows[limit - 1]['id']}" if len(rows) > limit else "")
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:

@@ -19,9 +19,12 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.bulk_sending import told
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 _SHOWN = ("id", "account", "template", "state", "total", "skipped", "created_by", "created_at", "updated_at")
+MAX_LISTED = 1000
+MAX_NOT_SENT = 10_000
 _NOT_SENT = ("failed", "uncertain", "bounced")
 
 
@@ -39,17 +42,18 @@ def bulk() -> None:
 
 @bulk.command("list")
 @click.option("--account", help="Only of this account.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=20, show_default=True)
 @acting
 @as_json
 def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None:
     """List bulks, newest first, with how many mails became what."""
     with looking(who) as view:
-        query = _visible(view).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+        query = _visible(view).order_by(table.c.created_at.desc(), table.c.id).limit(limit + 1)
         if account is not None:
             see_account(view, account)
             query = query.where(table.c.account == account)
-        rows = [dict(row) for row in view.connection.execute(query).mappings()]
+        found = [dict(row) for row in view.connection.execute(query).mappings()]
+        rows = cut(found, limit, f"--limit takes {MAX_LISTED:,} at most, --account says whose")
         counts = bulks.counts(view.connection, [row["id"] for row in rows])
     for row in rows:
         row["counts"] = counts[row["id"]]
@@ -64,7 +68,7 @@ def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None
 @bulk.command("show")
 @click.argument("bulk_id", metavar="ID")
 @click.option(
-    "--limit", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Of those not sent."
+    "--limit", type=click.IntRange(0, MAX_NOT_SENT), default=50, show_default=True, help="Of those not sent."
 )
 @acting
 @as_json
@@ -73,7 +77,7 @@ def show(bulk_id: str, limit: int, who: Who, as_json: bool) -> None:
     with looking(who) as view:
         row = the_bulk(view, bulk_id)
         row["counts"] = bulks.counts(view.connection, [bulk_id])[bulk_id]
-        not_sent = _not_sent(view, bulk_id, limit)
+        not_sent = cut(_not_sent(view, bulk_id, limit + 1), limit, f"--limit takes {MAX_NOT_SENT:,} at most")
     if as_json:
         click.echo(json.dumps({**row, "not_sent": not_sent}, indent=2, default=str))
         return

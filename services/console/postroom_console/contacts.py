@@ -23,12 +23,15 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.inbox import print_page
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 _TIME = "%Y-%m-%d %H:%M"
 Write = Callable[[str, bytes], None]
 
 _person = click.argument("person", metavar="ADDRESS|ID")
+SHOWN = 10
+"""Conversations of a contact that are shown with it."""
 
 
 @click.group("contacts")
@@ -57,7 +60,8 @@ def show(contact_id: str, who: Who, as_json: bool) -> None:
     """Show a contact and its newest conversations. Exit code 2 if there is none of this id."""
     with looking(who) as view:
         contact = reading.the_contact(view, contact_id)
-        newest = reading.list_conversations(view, Wish(10), contact=contact_id).rows
+        found = reading.list_conversations(view, Wish(SHOWN + 1), contact=contact_id).rows
+    newest = cut(found, SHOWN, f"postroom inbox list --contact {contact_id}")
     if as_json:
         click.echo(json.dumps({"contact": contact, "conversations": newest}, indent=2, default=str))
         return

@@ -22,11 +22,14 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import Duration, as_json
 from postroom_console.registry import UnknownAccount
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 for_account = click.option(
     "--account", metavar="NAME", help="Only for mail of this account. Default: of all."
 )
+MAX_LISTED = 100_000
+_MORE = f"--limit takes {MAX_LISTED:,} at most, --account, --address and --reason say which"
 _SHOWN = [
     table.c[name] for name in ("address", "account", "reason", "until", "source", "detail", "created_at")
 ]
@@ -44,7 +47,7 @@ def suppressions() -> None:
 @click.option("--account", metavar="NAME", help="Only of this account.")
 @click.option("--address", help="Only this address.")
 @click.option("--reason", type=click.Choice(get_args(Reason)), help="Only for this reason.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=1000, show_default=True)
 @acting
 @as_json
 def list_suppressions(
@@ -59,8 +62,9 @@ def list_suppressions(
         for column, wanted in (("account", account), ("key", address and _key(address)), ("reason", reason)):
             if wanted is not None:
                 query = query.where(table.c[column] == wanted)
-        query = query.order_by(table.c.created_at.desc(), table.c.key).limit(limit)
+        query = query.order_by(table.c.created_at.desc(), table.c.key).limit(limit + 1)
         rows = [dict(row) for row in view.connection.execute(query).mappings()]
+    rows = cut(rows, limit, _MORE)
     if as_json:
         click.echo(json.dumps(rows, indent=2, default=str))
     elif rows:
