@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from postroom.amount import amount
 from postroom.bulk import MAX_LIST_BYTES, Fault, NoList, Row, read_list
 from postroom.bulk_placing import Checked, Wish, WrongList, check, place, template_for
 from postroom.clock import utc_now
@@ -126,8 +127,8 @@ def _say(checked: Checked, word: str, *, as_json: bool) -> None:
         told = {"id": order.id, "recipients": order.total, "skipped": order.skipped, "said": word}
         click.echo(json.dumps(told))
         return
-    left_out = f", {order.skipped} lines left out" if order.skipped else ""
-    click.echo(f"{order.id}: {word}; {order.total} recipients{left_out}")
+    left_out = f", {amount(order.skipped, 'line')} left out" if order.skipped else ""
+    click.echo(f"{order.id}: {word}; {amount(order.total, 'recipient')}{left_out}")
 
 
 def _watch(

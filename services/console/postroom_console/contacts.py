@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured, Permanent
 from postroom.inbox import acting as deeds
@@ -112,7 +113,7 @@ def export(person: str, target: Path, who: Who, as_json: bool) -> None:
             write("person.json", _json(about))
             count = sum(_write_mail(write, mail, spool) for mail in persons.messages(view, wanted))
     told = {"to": str(target), "messages": count, "requests": len(about["requests"])}
-    click.echo(json.dumps(told) if as_json else f"{count} messages written to {target}")
+    click.echo(json.dumps(told) if as_json else f"{amount(count, 'message')} written to {target}")
 
 
 @contacts.command("erase")
@@ -131,7 +132,9 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
         wanted = persons.the_person(view, person)
         counts, accounts = persons.counts(view, wanted), persons.accounts_with(view, wanted)
     if not yes:
-        told = f"erase {counts['messages']} messages of {safe(wanted.name)} in {', '.join(accounts)}?"
+        told = (
+            f"erase {amount(counts['messages'], 'message')} of {safe(wanted.name)} in {', '.join(accounts)}?"
+        )
         click.confirm(told, abort=True, err=True)
     erased = 0
     while step := _step(who, wanted):
@@ -141,10 +144,10 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"erased": erased, "accounts": accounts, "kept": kept}))
         return
-    click.echo(f"{erased} messages erased, in {', '.join(accounts)}")
+    click.echo(f"{amount(erased, 'message')} erased, in {', '.join(accounts)}")
     for kind, count in kept.items():
         if count:
-            click.echo(f"kept as evidence of decisions: {count} {kind}")
+            click.echo(f"kept as evidence of decisions: {kind}: {count}")
     click.echo("not touched: deny rules, mails on the mail server", err=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom_console.acting import Who, acting, looking
@@ -238,7 +239,7 @@ def _print_page(page: Page, rows: Sequence[dict[str, Any]], fault: str) -> None:
         click.echo("nothing waits for a person")
     counts = [f"{count} in {name}" for name, count in page.letters.items()]
     if page.mails:
-        counts.insert(0, f"{page.mails} held mails")
+        counts.insert(0, amount(page.mails, "held mail"))
     if counts:
         click.echo(f"in all: {', '.join(counts)}", err=True)
     if page.cursor:
@@ -260,7 +261,7 @@ def _print_done(done: Done, deed: str, fault: str, as_json: bool) -> None:
             )
         )
     else:
-        click.echo(f"{len(done.letters)} dead letters and {len(done.mails)} mails {deed}")
+        click.echo(f"{amount(len(done.letters), 'dead letter')} and {amount(len(done.mails), 'mail')} {deed}")
     for each, why in done.refused.items():
         click.echo(f"{safe(each)}: {safe(why)}", err=True)
     for note in filter(None, (done.waiting and f"orders wait for the broker: {done.waiting}", fault)):

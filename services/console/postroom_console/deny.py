@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.deny import FILE, DenyList, Rule, canonical_pattern, compile_patterns
 from postroom.errors import Misconfigured
@@ -246,7 +247,7 @@ def _record(
 ) -> None:
     if not patterns:
         return
-    target = patterns[0] if len(patterns) == 1 else f"{len(patterns)} rules"
+    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
     detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
     way_back = undo if len(patterns) <= MAX_UNDONE else None
     audit.record(view.connection, view.actor, action, account, target, detail, way_back, now)

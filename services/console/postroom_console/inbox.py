@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.broker.outgoing import outgoing
 from postroom.clock import utc_now
 from postroom.envelope import envelop
@@ -218,7 +219,8 @@ def _print_deletion(deletion: Deletion, waiting: str, as_json: bool) -> None:
         }
         click.echo(json.dumps(told))
         return
-    click.echo(f"{deletion.hidden} messages deleted here; {ordered} mails are being deleted on the server")
+    there = amount(ordered, "mail is", "mails are")
+    click.echo(f"{amount(deletion.hidden, 'message')} deleted here; {there} being deleted on the server")
     for why, count in deletion.kept.items():
         click.echo(f"{count} not on the server: {why}")
     if waiting:

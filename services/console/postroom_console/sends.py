@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom.inbox import sends as sent
@@ -213,7 +214,7 @@ def _of_mail(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines += [("bounce", f"{local(each['at'], _TIME)} {each['detail']}") for each in told["bounces"]]
     if doubt and told["state"] == "uncertain":
         looks = (
-            f", looked for {doubt['looks']} times: {doubt['answer'] or 'no answer yet'}"
+            f", looked for {amount(doubt['looks'], 'time')}: {doubt['answer'] or 'no answer yet'}"
             if doubt["looks"]
             else ""
         )

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.broker import declare, probe
 from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
@@ -48,7 +49,8 @@ def apply(shards: int | None) -> None:
     """Declare everything that is missing; harmless to repeat."""
     settings = read_settings()
     applied = apply_topology(settings, _topology(settings, shards))
-    click.echo(f"{applied.exchanges} exchanges, {applied.queues} queues, {applied.policies} policies")
+    policies = amount(applied.policies, "policy", "policies")
+    click.echo(f"{amount(applied.exchanges, 'exchange')}, {amount(applied.queues, 'queue')}, {policies}")
     for sentence in applied.skipped:
         click.echo(f"skipped: {sentence}")
 
@@ -95,7 +97,7 @@ def definitions(shards: int | None, vhost: str, users: tuple[str, ...], output: 
         click.echo(document)
     else:
         output.write_text(document + "\n")
-        click.echo(f"wrote {output}: {len(wanted.queues)} queues, {len(RIGHTS)} users")
+        click.echo(f"wrote {output}: {amount(len(wanted.queues), 'queue')}, {amount(len(RIGHTS), 'user')}")
 
 
 def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
@@ -172,7 +174,7 @@ def _said(check: probe.Check) -> tuple[bool | None, str, str]:
 
 def _one(group: Sequence[probe.Check]) -> probe.Check:
     first = group[0]
-    told = f"{len(group)} queues: {_said(first)[1]} (--all lists them)"
+    told = f"{amount(len(group), 'queue')}: {_said(first)[1]} (--all lists them)"
     return probe.Check("queues", first.ok, told, first.advice, sum(each.milliseconds for each in group))
 
 
