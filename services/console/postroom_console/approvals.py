@@ -1,10 +1,9 @@
 """`postroom approvals …`: ask, list, show, wait, cancel; over the broker only."""
 
 import json
-import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -12,18 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.client import Client
-from postroom.clock import utc_now
 from postroom.messages import ApprovalState, ApprovalVote, AtLeast
 from postroom.proof_level import LEVELS
 from postroom.settings import read_settings
 from postroom_console.broker import check_broker
 from postroom_console.explaining import explain
 from postroom_console.faults import FAILED, OK
+from postroom_console.moment import UNTIL, Duration
 from postroom_console.remainder import cut
 from postroom_console.terminal import make_console
 
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLOURS = {
     "pending": "yellow",
     "decided": "green",
@@ -46,38 +43,6 @@ def approvals() -> None:
 approvals.add_command(explain)
 
 
-class Deadline(click.ParamType[datetime]):
-    """A duration from now (`30m`, `2d`) or an ISO 8601 time; without an offset it is local time."""
-
-    name = "deadline"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        """The moment, in UTC."""
-        text = str(value).strip()
-        match = _DURATION.fullmatch(text)
-        if match:
-            return utc_now() + timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{text!r}: expected a duration (30s, 15m, 4h, 2d) or a time (2026-01-31T18:00+01:00)")
-
-
-class Duration(click.ParamType[int]):
-    """A duration such as `30m` or `2d`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> int:
-        """The seconds."""
-        match = _DURATION.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r}: expected a duration such as 30m, 4h or 2d")
-        return int(timedelta(**{_UNITS[match.group(2)]: int(match.group(1))}).total_seconds())
-
-
 class Escalate(click.ParamType[tuple[int, str]]):
     """`2d:boss@example.com`: after how long, and who is asked too."""
 
@@ -89,7 +54,7 @@ class Escalate(click.ParamType[tuple[int, str]]):
         """The seconds and the address."""
         after, colon, address = str(value).strip().partition(":")
         if not colon or not address:
-            self.fail(f"{value!r}: expected a duration and an address, such as 2d:boss@example.com")
+            self.fail(f"{value!r}: expected a duration and an address (2d:boss@example.com)")
         return Duration().convert(after, param, context), address
 
 
@@ -104,7 +69,7 @@ class Delegate(click.ParamType[tuple[str, str]]):
         """Both addresses."""
         approver, sign, delegate = str(value).strip().partition("=")
         if not sign or not delegate:
-            self.fail(f"{value!r}: expected two addresses, such as anna@example.com=bert@example.com")
+            self.fail(f"{value!r}: expected two addresses (anna@example.com=bert@example.com)")
         return approver, delegate
 
 
@@ -115,7 +80,7 @@ class Delegate(click.ParamType[tuple[str, str]]):
 @click.option("--body", default="", help="What there is to decide; - reads standard input.")
 @click.option("--id", "approval_id", help="Your own id: a repeat with the same id asks nobody twice.")
 @click.option("--choice", "choices", multiple=True, help="An answer; repeat. Default: approve, reject.")
-@click.option("--deadline", type=Deadline(), help="2d, 4h, 15m, or an ISO time.")
+@click.option("--deadline", type=UNTIL, help="2d, 4h, 15m, or an ISO time.")
 @click.option("--rule", default="any", show_default=True, help="any, all, or how many must agree.")
 @click.option(
     "--require-comment", "comment_required", multiple=True, help="A choice that needs a comment; repeat."

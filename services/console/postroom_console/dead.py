@@ -3,20 +3,20 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from postroom.amount import amount
-from postroom.clock import utc_now
 from postroom.errors import Misconfigured
 from postroom_console.acting import Who, acting, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
 from postroom_console.dead_telling import page_about, raw_of, table, told
 from postroom_console.evidence import write_private
 from postroom_console.faults import FAILED
+from postroom_console.moment import SINCE
 from postroom_console.quarantine import Desk, Done, Page, Scope
 from postroom_console.terminal import make_console, safe
 
@@ -24,31 +24,9 @@ MAX_PAGE = 500
 MAX_REASON_CHARS = 500
 
 
-class Moment(click.ParamType[datetime]):
-    """So long ago (`30m`, `2d`), or an ISO 8601 time; without an offset it is local time."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        """The moment, in UTC."""
-        text = str(value).strip()
-        if text[:1].isdigit() and text[-1:].isalpha() and "T" not in text:
-            return utc_now() - timedelta(seconds=Duration().convert(text, param, context))
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{text!r}: expected how long ago (30m, 2d) or a time (2026-01-31T18:00+01:00)",
-                param,
-                context,
-            )
-
-
 _queue = click.option("--queue", metavar="NAME", help="Only dead letters of this queue.")
 _mails = click.option("--mails", "mails_only", is_flag=True, help="Only mails that were held.")
-_since = click.option("--since", type=Moment(), help="Only what waits since then or later: 2h, or a time.")
+_since = click.option("--since", type=SINCE, help="Only what waits since then or later: 2h, or a time.")
 _ids = click.argument("ids", metavar="ID…", nargs=-1)
 _all = click.option("--all", "everything", is_flag=True, help="Everything that you may see.")
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.inbox import print_page
+from postroom_console.moment import SINCE
 from postroom_console.resolution import resolve
 from postroom_console.terminal import make_console, safe
 
@@ -46,8 +47,8 @@ sends.add_command(resolve)
 @click.option("--event", help="Only of this event.")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
-    help="Only what was written since then (local time).",
+    type=SINCE,
+    help="Only what was written since then: 2h, or a time.",
 )
 @click.option(
     "--limit", type=click.IntRange(1, MAX_PAGE), default=20, show_default=True, help="Rows of one page."
@@ -67,9 +68,8 @@ def list_sends(
     as_json: bool,
 ) -> None:
     """List sends, bounces and what was logged by hand, the newest first."""
-    moment = since.astimezone(UTC) if since is not None else None
     with looking(who) as view:
-        page = sent.list_sends(view, Filter(account, state, recipient, event, moment), Wish(limit, cursor))
+        page = sent.list_sends(view, Filter(account, state, recipient, event, since), Wish(limit, cursor))
     print_page(page, as_json, _rows, "nothing was sent")
 
 

@@ -20,7 +20,8 @@ from postroom.store.view import View
 from postroom.suppression import RULES, Reason, key_of
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
+from postroom_console.moment import Duration
 from postroom_console.registry import UnknownAccount
 from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe

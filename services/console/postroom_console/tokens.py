@@ -15,7 +15,8 @@ from postroom.store import tokens as stored
 from postroom.store.view import View
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
+from postroom_console.moment import A_DURATION, read_duration
 from postroom_console.terminal import make_console
 from postroom_console.users import the_user
 
@@ -42,10 +43,10 @@ class Lifetime(click.ParamType[timedelta | None]):
         """How long; None: for ever."""
         if str(value).strip() == NEVER:
             return None
-        seconds = Duration().convert(value, param, context)
-        if not 0 < seconds <= _MAX_S:
-            self.fail(f"{value!r}: expected a duration of up to 3650d, or {NEVER}")
-        return timedelta(seconds=seconds)
+        found = read_duration(str(value))
+        if found is None or not 0 < found.total_seconds() <= _MAX_S:
+            self.fail(f"{value!r}: expected {A_DURATION} of up to 3650d, or {NEVER}", param, context)
+        return found
 
 
 class Label(click.ParamType[str]):

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
@@ -24,10 +24,11 @@ from postroom.store.webhook_states import State
 from postroom.webhook import Webhook
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
 from postroom_console.asking import asking
 from postroom_console.broker import check_broker
 from postroom_console.faults import FAILED, OK
+from postroom_console.moment import SINCE
 from postroom_console.quarantine import Desk, Scope
 from postroom_console.terminal import make_console, safe
 
@@ -138,22 +139,21 @@ def test_webhook(name: str, timeout_s: float, who: Who, as_json: bool) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All of its dead letters.")
 @click.option(
-    "--since", "since_s", type=Duration(), help="Those that became dead letters in the last 2h, 3d …"
+    "--since", type=SINCE, help="Those that became dead letters since then or later: 2h, or a time."
 )
 @acting
-def replay(name: str, ids: tuple[str, ...], every: bool, since_s: int | None, who: Who) -> None:
+def replay(name: str, ids: tuple[str, ...], every: bool, since: datetime | None, who: Who) -> None:
     """Deliver dead letters again, by the event's ID (`webhooks show`), all, or those of late.
 
     They are the same events, with the same webhook-id, and are tried for another 24 hours.
     Exit codes: 0 some were, 1 there are none, 2 there is none of one of the IDs.
     """
-    if sum((bool(ids), every, since_s is not None)) != 1:
+    if sum((bool(ids), every, since is not None)) != 1:
         raise Misconfigured("replay", "say which: IDs, --all, or --since such as 2h")
     with looking(who, "webhooks") as view:
         _found(view, name)
     check_broker(who.settings)
-    after = utc_now() - timedelta(seconds=since_s) if since_s is not None else None
-    scope = Scope(frozenset(ids), f"{WEBHOOK}.{name}", since=after)
+    scope = Scope(frozenset(ids), f"{WEBHOOK}.{name}", since=since)
     desk = Desk(who)
     if ids:
         desk.find(scope)
