@@ -1,6 +1,5 @@
 """`postroom approvals …`: ask, list, show, wait, cancel; over the broker only."""
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.client import Client
+from postroom.document import json_document
 from postroom.messages import ApprovalState, ApprovalVote, AtLeast
 from postroom.proof_level import LEVELS
 from postroom.settings import read_settings
@@ -143,7 +143,7 @@ def request(
         requested = client.request(**{name: value for name, value in fields.items() if value is not None})  # type: ignore[arg-type]
         if not wait_for_it:
             shown = {"id": requested.approval_id, "deadline": requested.deadline.isoformat()}
-            click.echo(json.dumps(shown) if as_json else requested.approval_id)
+            click.echo(json_document(shown) if as_json else requested.approval_id)
             return
         if not as_json:
             click.echo(f"{requested.approval_id}: asked {', '.join(requested.approvers)}; waiting", err=True)
@@ -182,7 +182,7 @@ def list_approvals(limit: int, as_json: bool) -> None:
         found = client.states(limit=limit + 1).approvals
     states = cut(found, limit, f"--limit takes {MAX_LISTED} at most; of others say the id to `show`")
     if as_json:
-        click.echo(json.dumps([state.model_dump(mode="json") for state in states], indent=2))
+        click.echo(json_document([state.model_dump(mode="json") for state in states]))
     elif states:
         make_console().print(_table(states))
     else:
@@ -242,7 +242,7 @@ def _finish(state: ApprovalState, as_json: bool) -> None:
 
 def _print(state: ApprovalState, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(state.model_dump(mode="json"), indent=2))
+        click.echo(json_document(state.model_dump(mode="json")))
     else:
         print_state(make_console(), state)
 

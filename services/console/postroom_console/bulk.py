@@ -1,6 +1,5 @@
 """`postroom bulk list|show|pause|resume|cancel`: mails to many, and how they go (D4)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.table import Table
 from sqlalchemy import and_, func, select
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox.reading import see_account
 from postroom.store import audit, bulks
@@ -58,7 +58,7 @@ def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None
     for row in rows:
         row["counts"] = counts[row["id"]]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:
@@ -79,7 +79,7 @@ def show(bulk_id: str, limit: int, who: Who, as_json: bool) -> None:
         row["counts"] = bulks.counts(view.connection, [bulk_id])[bulk_id]
         not_sent = cut(_not_sent(view, bulk_id, limit + 1), limit, f"--limit takes {MAX_NOT_SENT:,} at most")
     if as_json:
-        click.echo(json.dumps({**row, "not_sent": not_sent}, indent=2, default=str))
+        click.echo(json_document({**row, "not_sent": not_sent}))
         return
     for name in _SHOWN:
         value = local(row[name]) if name.endswith("_at") else safe(str(row[name]))

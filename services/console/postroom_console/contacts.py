@@ -1,6 +1,5 @@
 """`postroom contacts …`: the people an account exchanges mail with; export and erase a person's data."""
 
-import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from postroom.amount import amount
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured, Permanent
 from postroom.inbox import acting as deeds
 from postroom.inbox import person as persons
@@ -64,7 +64,7 @@ def show(contact_id: str, who: Who, as_json: bool) -> None:
         found = reading.list_conversations(view, Wish(SHOWN + 1), contact=contact_id).rows
     newest = cut(found, SHOWN, f"postroom inbox list --contact {contact_id}")
     if as_json:
-        click.echo(json.dumps({"contact": contact, "conversations": newest}, indent=2, default=str))
+        click.echo(json_document({"contact": contact, "conversations": newest}))
         return
     console = make_console()
     console.print(_table([contact]))
@@ -84,7 +84,7 @@ def add(account: str, name: str, addresses: tuple[str, ...], who: Who, as_json: 
     with doing(who) as view:
         deed = deeds.new_contact(view, account, name, addresses, utc_now())
     if as_json:
-        click.echo(json.dumps({"deed": deed.audit_id, "contact_id": deed.contact_id, "account": account}))
+        click.echo(json_document({"deed": deed.audit_id, "contact_id": deed.contact_id, "account": account}))
     else:
         click.echo(deed.contact_id)
 
@@ -113,7 +113,7 @@ def export(person: str, target: Path, who: Who, as_json: bool) -> None:
             write("person.json", _json(about))
             count = sum(_write_mail(write, mail, spool) for mail in persons.messages(view, wanted))
     told = {"to": str(target), "messages": count, "requests": len(about["requests"])}
-    click.echo(json.dumps(told) if as_json else f"{amount(count, 'message')} written to {target}")
+    click.echo(json_document(told) if as_json else f"{amount(count, 'message')} written to {target}")
 
 
 @contacts.command("erase")
@@ -142,7 +142,7 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
     with doing(who) as view:
         kept = persons.erase_rest(view, wanted, accounts, utc_now())
     if as_json:
-        click.echo(json.dumps({"erased": erased, "accounts": accounts, "kept": kept}))
+        click.echo(json_document({"erased": erased, "accounts": accounts, "kept": kept}))
         return
     click.echo(f"{amount(erased, 'message')} erased, in {', '.join(accounts)}")
     for kind, count in kept.items():
@@ -198,7 +198,7 @@ def _write_mail(write: Write, mail: Mail, spool: Spool) -> int:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=2, default=str).encode()
+    return json_document(value).encode()
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:

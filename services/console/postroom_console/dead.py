@@ -1,6 +1,5 @@
 """`postroom dead …`: what could not be handled and waits for a person; look at it, replay it, drop it."""
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from postroom.amount import amount
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom_console.acting import Who, acting, looking
 from postroom_console.approvals import as_json
@@ -67,7 +67,7 @@ def list_entries(
     rows = [told(each, desk.view) for each in page.entries]
     if as_json:
         counts = {"dead_letters": page.letters, "mails": page.mails}
-        click.echo(json.dumps({"rows": rows, "cursor": page.cursor, **counts}, indent=2, default=str))
+        click.echo(json_document({"rows": rows, "cursor": page.cursor, **counts}))
         return
     _print_page(page, rows, desk.fault)
 
@@ -94,7 +94,7 @@ def show(entry_id: str, queue: str | None, raw: str | None, who: Who, as_json: b
                 raise Misconfigured("--raw", "what is in it is not kept, or not yours to see")
             _write(raw, content)
         if as_json:
-            click.echo(json.dumps(rows, indent=2, default=str), err=raw == "-")
+            click.echo(json_document(rows), err=raw == "-")
         elif raw is None:
             for row, entry in zip(rows, entries, strict=True):
                 make_console().print(page_about(row, entry, view, spool))
@@ -229,7 +229,7 @@ def _print_page(page: Page, rows: Sequence[dict[str, Any]], fault: str) -> None:
 def _print_done(done: Done, deed: str, fault: str, as_json: bool) -> None:
     if as_json:
         click.echo(
-            json.dumps(
+            json_document(
                 {
                     "dead_letters": done.letters,
                     "mails": done.mails,

@@ -1,6 +1,5 @@
 """`postroom evidence …`: what was recorded of a request's decisions, as a bundle that anybody can verify."""
 
-import json
 import os
 import re
 import secrets
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from postroom.amount import amount
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.evidence import bundle
 from postroom.evidence.canonical import parse
@@ -81,7 +81,7 @@ def list_entries(approval_id: str, as_json: bool) -> None:
     """List what was recorded of an approval, oldest first. Exit code 2 if nothing was."""
     rows = [_listed(entry) for entry in _read(approval_id)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json_document(rows))
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("NO", "WHAT", "WHEN", "MAIL", "HASH"):
@@ -244,7 +244,7 @@ def _finish(findings: Sequence[Finding], as_json: bool) -> None:
     faults = sum(each.ok is False for each in findings)
     if as_json:
         rows = [{"ok": each.ok, "text": each.text} for each in findings]
-        click.echo(json.dumps({"ok": not faults, "findings": rows}, indent=2))
+        click.echo(json_document({"ok": not faults, "findings": rows}))
     else:
         _print(findings)
         click.echo(

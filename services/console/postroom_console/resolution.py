@@ -1,6 +1,5 @@
 """`postroom sends resolve`: a person says what became of mails that may have been sent or not."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 from postroom.amount import amount
 from postroom.broker.outgoing import Outgoing, outgoing
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.envelope import Envelope, envelop
 from postroom.errors import Misconfigured, PostroomError
 from postroom.inbox.resolving import How, Resolution
@@ -170,7 +170,7 @@ def _orders(
 
 def _print(done: Done, how: How, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"as": how, **vars(done)}))
+        click.echo(json_document({"as": how, **vars(done)}))
     else:
         for line in _lines(done, how):
             click.echo(line)

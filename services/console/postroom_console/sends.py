@@ -1,6 +1,5 @@
 """`postroom sends …`: what was sent, what came back, and what nobody knows yet."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from postroom.amount import amount
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox import sends as sent
 from postroom.inbox.manual_log import MAX_BYTES, Wanted, log_by_hand
@@ -94,7 +94,7 @@ def show(name: str, target: Path | None, who: Who, as_json: bool) -> None:
             content = Spool(who.settings.spool).get(whole.dataref or "")
         _write_new(target, content)
     if as_json:
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     make_console().print(Group(*_about(told)))
 
@@ -131,7 +131,9 @@ def log(
     with doing(who) as view:
         logged = log_by_hand(view, Wanted(content, account, event, contact, conversation, depth), utc_now())
     if as_json:
-        click.echo(json.dumps({"id": logged.record_id, "is_new": logged.is_new, "send_id": logged.send_id}))
+        click.echo(
+            json_document({"id": logged.record_id, "is_new": logged.is_new, "send_id": logged.send_id})
+        )
     elif logged.send_id is not None:
         click.echo(f"it was logged by itself, as {safe(logged.send_id)}")
     else:

@@ -1,6 +1,5 @@
 """`postroom suppressions list|add|remove`: addresses that get no mail any more (D7)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, get_args
@@ -9,6 +8,7 @@ import click
 from rich.table import Table
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox.reading import see_account
 from postroom.mail_tag import find_tags, is_of
@@ -67,7 +67,7 @@ def list_suppressions(
         rows = [dict(row) for row in view.connection.execute(query).mappings()]
     rows = cut(rows, limit, _MORE)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:

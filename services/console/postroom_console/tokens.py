@@ -1,6 +1,5 @@
 """`postroom tokens create|list|revoke`: with which users prove who they are."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import click
 from rich.table import Table
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import audit
 from postroom.store import tokens as stored
@@ -100,7 +100,7 @@ def create(user: str, lifetime: timedelta | None, label: str, who: Who, as_json:
         audit.record(view.connection, view.actor, "token.create", None, made.id, detail, now=now)
     if as_json:
         told = {"id": made.id, "user": found.name, "token": made.text, "expires_at": expires_at}
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     click.echo(made.text)
     until = f"until {local(expires_at)}" if expires_at else "for ever"
@@ -116,7 +116,7 @@ def list_tokens(user: str | None, who: Who, as_json: bool) -> None:
     with looking(who) as view:
         rows = _visible(view, user)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:

@@ -1,6 +1,5 @@
 """`postroom topology apply|check|definitions`: the broker's exchanges and queues."""
 
-import json
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from postroom.amount import amount
 from postroom.broker import declare, probe
 from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
+from postroom.document import json_document
 from postroom.errors import PostroomError
 from postroom.event_queues import families
 from postroom.secret import read_secret
@@ -67,7 +67,7 @@ def check(shards: int | None, every: bool, as_json: bool) -> None:
     checks = probe.probe(settings.broker, replace(whole, queues=(*whole.queues, *wanted)))
     checks = (*_advised(checks, wanted), *unknown)
     if as_json:
-        click.echo(json.dumps([vars(each) for each in checks], indent=2))
+        click.echo(json_document([vars(each) for each in checks]))
     else:
         make_console().print(_table(checks if every else _folded(checks)))
     if any(each.ok is False for each in checks):
@@ -92,7 +92,7 @@ def definitions(shards: int | None, vhost: str, users: tuple[str, ...], output: 
     wanted = _topology(settings, shards)
     hashes = _password_hashes(users)
     made = make_definitions(wanted, vhost, hashes, settings.event_queue_length)
-    document = json.dumps(made, indent=2)
+    document = json_document(made)
     if output is None:
         click.echo(document)
     else:

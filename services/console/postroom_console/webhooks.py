@@ -1,6 +1,5 @@
 """`postroom webhooks list|show|test|replay`: where events are posted to, and how that goes (C11)."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from rich.text import Text
 from postroom.broker import quarantine, queues
 from postroom.broker.letter import Letter
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.event_queues import WEBHOOK, Family, family_named, webhook_family
 from postroom.messages import WebhookTest, WebhookTested
@@ -70,7 +70,7 @@ def list_webhooks(who: Who, as_json: bool) -> None:
         rows = [*_rows(view), *_removed(view)]
     rows = list(_measured(who.settings, rows))
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        click.echo(json_document([asdict(row) for row in rows]))
     elif rows:
         _print_rows(rows)
     else:
@@ -91,7 +91,7 @@ def show(name: str, who: Who, as_json: bool) -> None:
     settings = webhook.model_dump(mode="json")
     if as_json:
         told = {**asdict(row), "settings": settings, "dead_letters": letters}
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     console = make_console()
     _print_rows([row])
@@ -126,7 +126,7 @@ def test_webhook(name: str, timeout_s: float, who: Who, as_json: bool) -> None:
         audit.record(view.connection, view.actor, "webhook.test", None, name, {})
     answer = _asked(who.settings, name, timeout_s)
     if as_json:
-        click.echo(json.dumps(answer.model_dump(mode="json") if answer else None, indent=2))
+        click.echo(json_document(answer.model_dump(mode="json") if answer else None))
     else:
         console = make_console()
         for line in _answer_lines(name, answer, timeout_s):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from postroom.accounts_watch import Accounts
 from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.deny_lists import DenyLists
+from postroom.document import json_document
 from postroom.errors import Misconfigured, PostroomError
 from postroom.messages import MailReceived
 from postroom.reply_token import verify_token
@@ -219,7 +219,7 @@ def _text(steps: Sequence[Step]) -> str:
 
 
 def _json(steps: Sequence[Step]) -> str:
-    return json.dumps([asdict(step) for step in steps], ensure_ascii=False, indent=2) + "\n"
+    return json_document([asdict(step) for step in steps]) + "\n"
 
 
 def _parser() -> argparse.ArgumentParser:

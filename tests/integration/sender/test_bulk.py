@@ -346,8 +346,10 @@ def test_on_a_terminal_a_bar_shows_how_it_goes_and_without_one_there_is_none(roo
         assert any("sending" in bar for bar in bars)
         assert "3 sent" in bars[-1]
         again = run(room, *order[3:], "--wait")
+        as_json = json.loads(run(room, *order[3:], "--wait", "--json").stdout)
     assert again.output.splitlines()[-1] == "3 sent"
     assert "━" not in again.output
+    assert (as_json["state"], as_json["recipients"], as_json["sent"]) == ("done", 3, 3)
 
 
 def _read(terminal: FileIO) -> bytes:
