@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postroom.amount import amount
 from postroom.errors import Permanent
 from postroom.messages import RESERVED_VALUES
 from postroom.suppression import key_of
@@ -114,7 +115,10 @@ def _names(head: tuple[int, list[str]] | None) -> list[str]:
 def _rows(reader: Any, names: Sequence[str]) -> Iterator[Row | Fault]:
     for line, cells in _cells(reader):
         if len(cells) != len(names):
-            yield Fault(line, f"has {len(cells)} cells, and the first line names {len(names)} columns")
+            yield Fault(
+                line,
+                f"has {amount(len(cells), 'cell')}, and the first line names {amount(len(names), 'column')}",
+            )
             continue
         by_name = dict(zip(names, cells, strict=True))
         recipient = by_name.pop("").strip()

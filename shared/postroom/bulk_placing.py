@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from postroom.account import Account
+from postroom.amount import amount
 from postroom.bulk import Check, Fault, NoList, Row, order_digest, right_rows
 from postroom.store import Store, bulks
 from postroom.store import templates as stored_templates
@@ -22,7 +23,9 @@ class WrongList(NoList):
     """Lines of the list are wrong, and nobody got a mail. `faults`: the first of them; `count`: of all."""
 
     def __init__(self, faults: tuple[Fault, ...], count: int) -> None:
-        super().__init__(f"{count} lines of the list are wrong, and nothing was sent")
+        super().__init__(
+            f"{amount(count, 'line of the list is', 'lines of the list are')} wrong, and nothing was sent"
+        )
         self.faults = faults
         self.count = count
 

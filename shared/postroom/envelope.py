@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from postroom.amount import amount
 from postroom.errors import Undecodable
 from postroom.messages import MESSAGES, MailReceived, Message
 
@@ -198,7 +199,7 @@ def explain(error: ValidationError) -> str:
         for fault in faults[:_SHOWN_FAULTS]
     ]
     if len(faults) > _SHOWN_FAULTS:
-        sentences.append(f"and {len(faults) - _SHOWN_FAULTS} more faults")
+        sentences.append(f"and {amount(len(faults) - _SHOWN_FAULTS, 'more fault')}")
     return "; ".join(sentences)
 
 

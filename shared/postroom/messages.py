@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from postroom.addresses import MAX_ADDRESS_BYTES, Address, same_address, same_person
+from postroom.amount import amount
 from postroom.proof_level import ProofLevel
 
 Lane = Literal["replies", "inbox"]
@@ -234,7 +235,8 @@ def _known_choices(request: ApprovalRequest) -> None:
 def _enough_people(request: ApprovalRequest) -> None:
     if isinstance(request.rule, AtLeast) and request.rule.at_least > len(request.approvers):
         raise ValueError(
-            f"rule: {request.rule.at_least} votes are needed, of {len(request.approvers)} approvers"
+            f"rule: {amount(request.rule.at_least, 'vote is', 'votes are')} needed, "
+            f"of {amount(len(request.approvers), 'approver')}"
         )
 
 

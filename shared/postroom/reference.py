@@ -21,6 +21,7 @@ from postroom.account_retention import Retention
 from postroom.account_servers import Imap, Smtp, SystemSmtp
 from postroom.account_unsubscribe import Unsubscribe
 from postroom.account_values import duration
+from postroom.amount import amount
 from postroom.asyncapi import SENT_BY
 from postroom.envelope import JSON, RFC822, event_type
 from postroom.event_queues import CAMPAIGN, WEBHOOK
@@ -335,7 +336,7 @@ def _limits(schema: Mapping[str, Any], low: str, high: str) -> str:
 def _pattern(schema: Mapping[str, Any]) -> str:
     if "pattern" in schema:
         return f" like `{schema['pattern']}`"
-    return f", {schema['maxLength']} characters at most" if "maxLength" in schema else ""
+    return f", {amount(schema['maxLength'], 'character')} at most" if "maxLength" in schema else ""
 
 
 def _required(schema: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import yaml
 
 from postroom.account import Account
 from postroom.accounts_file import parse_accounts
+from postroom.amount import amount
 from postroom.errors import Misconfigured
 from postroom.secret_reference import STORED
 from postroom_console.applying import read_file
@@ -54,7 +55,8 @@ def from_file(path: Path, name: str | None, given: Mapping[str, str]) -> Account
     accounts = read_file(path).accounts
     if len(accounts) != 1:
         raise Misconfigured(
-            "accounts", f"{path} has {len(accounts)} accounts, one is expected: see `postroom apply`"
+            "accounts",
+            f"{path} has {amount(len(accounts), 'account')}, one is expected: see `postroom apply`",
         )
     if name not in (None, accounts[0].name):
         raise Misconfigured("name", f"the account in {path} is {accounts[0].name}, not {name}")

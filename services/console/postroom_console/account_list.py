@@ -1,6 +1,5 @@
 """`postroom accounts list`: each side of each account with its status."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, select
 from postroom.account import Account
 from postroom.account_reason import waits_for_change
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.settings import read_settings
 from postroom.store import accounts as stored
 from postroom.store.accounts import Configuration
@@ -42,7 +42,7 @@ def list_accounts(as_json: bool) -> None:
     with opened(read_settings()) as store, store.read() as connection:
         rows = status_rows(connection, stored.read(connection))
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(table(rows, utc_now()))
     else:

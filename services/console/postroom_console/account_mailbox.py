@@ -1,6 +1,5 @@
 """`postroom accounts folders|fetch-now`: what the fetcher does with an account's mailbox."""
 
-import json
 import time
 from collections.abc import Mapping
 
@@ -9,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.account import Account
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.messages import AccountFetchNow, AccountFolders, AccountFoldersListed
 from postroom.settings import Settings, read_settings
@@ -42,7 +42,7 @@ def folders(name: str, timeout_s: float, as_json: bool) -> None:
         if listed is None:
             raise TimeoutError(f"the fetcher did not answer within {timeout_s:g} s: {_why(store, name)}")
     if as_json:
-        click.echo(json.dumps(listed.model_dump(mode="json", exclude={"command_id"}), indent=2))
+        click.echo(json_document(listed.model_dump(mode="json", exclude={"command_id"})))
     else:
         make_console().print(_table(listed, account))
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from postroom.account import Account
 from postroom.accounts_plan import flat
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.secret import Secrets
 from postroom.settings import Settings, read_settings
@@ -51,7 +52,7 @@ def show(name: str, as_json: bool) -> None:
             "sign_in": sign_in,
             "warnings": list(account.warnings()),
         }
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
     else:
         make_console().print(Group(*_parts(account, configuration, rows, secrets, sign_in)))
 

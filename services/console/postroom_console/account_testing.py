@@ -1,10 +1,10 @@
 """`postroom accounts test`: try an account stage by stage."""
 
-import json
 from collections.abc import Sequence
 
 import click
 
+from postroom.document import json_document
 from postroom.settings import Settings, read_settings
 from postroom_console import trial_table
 from postroom_console.faults import FAILED, OK
@@ -44,7 +44,7 @@ def test_account(name: str, local: bool, side: str | None, timeout_s: float, as_
         settings, [Trial(account, sides_of(account, side), configuration.system_smtp)], local, timeout_s
     )
     if as_json:
-        click.echo(json.dumps(trial_table.document(tried), indent=2))
+        click.echo(json_document(trial_table.document(tried)))
     else:
         make_console().print(trial_table.shown(tried))
     click.get_current_context().exit(OK if all(each.ok for each in tried) else FAILED)

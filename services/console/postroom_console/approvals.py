@@ -1,10 +1,8 @@
 """`postroom approvals …`: ask, list, show, wait, cancel; over the broker only."""
 
-import json
-import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -12,17 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from postroom.client import Client
-from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.messages import ApprovalState, ApprovalVote, AtLeast
 from postroom.proof_level import LEVELS
 from postroom.settings import read_settings
 from postroom_console.broker import check_broker
 from postroom_console.explaining import explain
 from postroom_console.faults import FAILED, OK
+from postroom_console.moment import UNTIL, Duration
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console
 
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLOURS = {
     "pending": "yellow",
     "decided": "green",
@@ -31,6 +29,8 @@ _COLOURS = {
     "cancelled": "dim",
 }
 CANCEL_S = 10.0
+MAX_LISTED = 999
+"""One less than a program may ask for: whether there is another one is asked too."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -41,38 +41,6 @@ def approvals() -> None:
 
 
 approvals.add_command(explain)
-
-
-class Deadline(click.ParamType[datetime]):
-    """A duration from now (`30m`, `2d`) or an ISO 8601 time; without an offset it is local time."""
-
-    name = "deadline"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        """The moment, in UTC."""
-        text = str(value).strip()
-        match = _DURATION.fullmatch(text)
-        if match:
-            return utc_now() + timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{text!r}: expected a duration (30s, 15m, 4h, 2d) or a time (2026-01-31T18:00+01:00)")
-
-
-class Duration(click.ParamType[int]):
-    """A duration such as `30m` or `2d`, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> int:
-        """The seconds."""
-        match = _DURATION.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r}: expected a duration such as 30m, 4h or 2d")
-        return int(timedelta(**{_UNITS[match.group(2)]: int(match.group(1))}).total_seconds())
 
 
 class Escalate(click.ParamType[tuple[int, str]]):
@@ -86,7 +54,7 @@ class Escalate(click.ParamType[tuple[int, str]]):
         """The seconds and the address."""
         after, colon, address = str(value).strip().partition(":")
         if not colon or not address:
-            self.fail(f"{value!r}: expected a duration and an address, such as 2d:boss@example.com")
+            self.fail(f"{value!r}: expected a duration and an address (2d:boss@example.com)")
         return Duration().convert(after, param, context), address
 
 
@@ -101,7 +69,7 @@ class Delegate(click.ParamType[tuple[str, str]]):
         """Both addresses."""
         approver, sign, delegate = str(value).strip().partition("=")
         if not sign or not delegate:
-            self.fail(f"{value!r}: expected two addresses, such as anna@example.com=bert@example.com")
+            self.fail(f"{value!r}: expected two addresses (anna@example.com=bert@example.com)")
         return approver, delegate
 
 
@@ -112,7 +80,7 @@ class Delegate(click.ParamType[tuple[str, str]]):
 @click.option("--body", default="", help="What there is to decide; - reads standard input.")
 @click.option("--id", "approval_id", help="Your own id: a repeat with the same id asks nobody twice.")
 @click.option("--choice", "choices", multiple=True, help="An answer; repeat. Default: approve, reject.")
-@click.option("--deadline", type=Deadline(), help="2d, 4h, 15m, or an ISO time.")
+@click.option("--deadline", type=UNTIL, help="2d, 4h, 15m, or an ISO time.")
 @click.option("--rule", default="any", show_default=True, help="any, all, or how many must agree.")
 @click.option(
     "--require-comment", "comment_required", multiple=True, help="A choice that needs a comment; repeat."
@@ -175,7 +143,7 @@ def request(
         requested = client.request(**{name: value for name, value in fields.items() if value is not None})  # type: ignore[arg-type]
         if not wait_for_it:
             shown = {"id": requested.approval_id, "deadline": requested.deadline.isoformat()}
-            click.echo(json.dumps(shown) if as_json else requested.approval_id)
+            click.echo(json_document(shown) if as_json else requested.approval_id)
             return
         if not as_json:
             click.echo(f"{requested.approval_id}: asked {', '.join(requested.approvers)}; waiting", err=True)
@@ -206,14 +174,15 @@ def wait(approval_id: str, timeout_s: float | None, as_json: bool) -> None:
 
 
 @approvals.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=20, show_default=True)
 @as_json
 def list_approvals(limit: int, as_json: bool) -> None:
     """List the newest approvals."""
     with open_client() as client:
-        states = client.states(limit=limit).approvals
+        found = client.states(limit=limit + 1).approvals
+    states = cut(found, limit, f"--limit takes {MAX_LISTED} at most; of others say the id to `show`")
     if as_json:
-        click.echo(json.dumps([state.model_dump(mode="json") for state in states], indent=2))
+        click.echo(json_document([state.model_dump(mode="json") for state in states]))
     elif states:
         make_console().print(_table(states))
     else:
@@ -273,7 +242,7 @@ def _finish(state: ApprovalState, as_json: bool) -> None:
 
 def _print(state: ApprovalState, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(state.model_dump(mode="json"), indent=2))
+        click.echo(json_document(state.model_dump(mode="json")))
     else:
         print_state(make_console(), state)
 

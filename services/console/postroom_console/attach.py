@@ -1,12 +1,12 @@
 """`postroom attach`: puts files into the spool, for orders to refer to."""
 
-import json
 from pathlib import Path
 
 import click
 
 from postroom.attachment import BadFile
 from postroom.attachment import attach as put
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.settings import read_settings
 from postroom.spool import Spool
@@ -25,4 +25,4 @@ def attach(files: tuple[Path, ...], media_type: str) -> None:
         found = [put(spool, path, media_type=media_type) for path in files]
     except BadFile as error:
         raise Misconfigured("attach", str(error)) from error
-    click.echo(json.dumps([each.model_dump(exclude_defaults=True) for each in found], ensure_ascii=False))
+    click.echo(json_document([each.model_dump(exclude_defaults=True) for each in found]))

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from postroom import undoing
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import audit as recorded
 from postroom.store.view import View
@@ -16,6 +17,7 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.registry import UnknownAccount
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 
@@ -54,9 +56,12 @@ def list_deeds(
     """List what was done, newest first."""
     with looking(who) as view:
         _check(view, account, before)
-        rows = recorded.listed(view, limit=limit, actor=actor, account=account, action=action, before=before)
+        rows = recorded.listed(
+            view, limit=limit + 1, actor=actor, account=account, action=action, before=before
+        )
+    rows = cut(rows, limit, f"--before {rows[limit - 1]['id']}" if len(rows) > limit else "")
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:
@@ -83,7 +88,7 @@ def show(row_id: str, who: Who, as_json: bool) -> None:
     if row is None:
         raise NoSuchDeed(row_id)
     if as_json:
-        click.echo(json.dumps(row, indent=2, default=str))
+        click.echo(json_document(row))
         return
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -108,7 +113,7 @@ def undo(row_id: str | None, who: Who, as_json: bool) -> None:
             raise Misconfigured("audit", "nothing that you did can be undone; see `postroom audit list`")
         row = undoing.undo(view, wanted, utc_now())
     if as_json:
-        click.echo(json.dumps({"undone": row["id"], "action": row["action"], "target": row["target"]}))
+        click.echo(json_document({"undone": row["id"], "action": row["action"], "target": row["target"]}))
     else:
         click.echo(f"undone: {row['action']} of {safe(str(row['target']))}")
 

@@ -1,6 +1,5 @@
 """`postroom bulk list|show|pause|resume|cancel`: mails to many, and how they go (D4)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.table import Table
 from sqlalchemy import and_, func, select
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox.reading import see_account
 from postroom.store import audit, bulks
@@ -19,9 +19,12 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.bulk_sending import told
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 _SHOWN = ("id", "account", "template", "state", "total", "skipped", "created_by", "created_at", "updated_at")
+MAX_LISTED = 1000
+MAX_NOT_SENT = 10_000
 _NOT_SENT = ("failed", "uncertain", "bounced")
 
 
@@ -39,22 +42,23 @@ def bulk() -> None:
 
 @bulk.command("list")
 @click.option("--account", help="Only of this account.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=20, show_default=True)
 @acting
 @as_json
 def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None:
     """List bulks, newest first, with how many mails became what."""
     with looking(who) as view:
-        query = _visible(view).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+        query = _visible(view).order_by(table.c.created_at.desc(), table.c.id).limit(limit + 1)
         if account is not None:
             see_account(view, account)
             query = query.where(table.c.account == account)
-        rows = [dict(row) for row in view.connection.execute(query).mappings()]
+        found = [dict(row) for row in view.connection.execute(query).mappings()]
+        rows = cut(found, limit, f"--limit takes {MAX_LISTED:,} at most, --account says whose")
         counts = bulks.counts(view.connection, [row["id"] for row in rows])
     for row in rows:
         row["counts"] = counts[row["id"]]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:
@@ -64,18 +68,18 @@ def list_bulks(account: str | None, limit: int, who: Who, as_json: bool) -> None
 @bulk.command("show")
 @click.argument("bulk_id", metavar="ID")
 @click.option(
-    "--limit", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Of those not sent."
+    "--limit", type=click.IntRange(0, MAX_NOT_SENT), default=50, show_default=True, help="Of those not sent."
 )
 @acting
 @as_json
 def show(bulk_id: str, limit: int, who: Who, as_json: bool) -> None:
     """Show a bulk: how many mails became what, and which were not sent. Exit code 2: there is none."""
     with looking(who) as view:
-        row = _the_bulk(view, bulk_id)
+        row = the_bulk(view, bulk_id)
         row["counts"] = bulks.counts(view.connection, [bulk_id])[bulk_id]
-        not_sent = _not_sent(view, bulk_id, limit)
+        not_sent = cut(_not_sent(view, bulk_id, limit + 1), limit, f"--limit takes {MAX_NOT_SENT:,} at most")
     if as_json:
-        click.echo(json.dumps({**row, "not_sent": not_sent}, indent=2, default=str))
+        click.echo(json_document({**row, "not_sent": not_sent}))
         return
     for name in _SHOWN:
         value = local(row[name]) if name.endswith("_at") else safe(str(row[name]))
@@ -111,7 +115,7 @@ def cancel(bulk_id: str, who: Who) -> None:
 
 def _move(who: Who, bulk_id: str, verb: str, done: str) -> None:
     with doing(who) as view:
-        row, now = _the_bulk(view, bulk_id), utc_now()
+        row, now = the_bulk(view, bulk_id), utc_now()
         if not bulks.move(view.connection, bulk_id, verb, now):
             raise Misconfigured("bulk", f"{bulk_id} is {row['state']}: it cannot be {done}")
         audit.record(view.connection, view.actor, f"bulk.{verb}", row["account"], bulk_id, {}, now=now)
@@ -122,7 +126,8 @@ def _visible(view: View) -> Any:
     return view.select(*(table.c[name] for name in _SHOWN))
 
 
-def _the_bulk(view: View, bulk_id: str) -> dict[str, Any]:
+def the_bulk(view: View, bulk_id: str) -> dict[str, Any]:
+    """A bulk, if the actor sees it. Raises NoSuchBulk: there is none, as far as they may know."""
     row = view.connection.execute(_visible(view).where(table.c.id == bulk_id)).mappings().first()
     if row is None:
         raise NoSuchBulk(bulk_id)

@@ -1,6 +1,5 @@
 """`postroom send --bulk`: checks a list, orders it, and shows how it goes."""
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +10,11 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from postroom.amount import amount
 from postroom.bulk import MAX_LIST_BYTES, Fault, NoList, Row, read_list
 from postroom.bulk_placing import Checked, Wish, WrongList, check, place, template_for
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import audit, bulks
 from postroom.store.bulks import State
@@ -52,9 +53,11 @@ def send_bulk(
             word = f"was ordered before ({state}): nobody gets a second mail"
         wait = sys.stderr.isatty() if given["wait"] is None else given["wait"]
         try:
-            _say(checked, word, as_json=as_json)
+            if not (as_json and wait):
+                _say(checked, word, as_json=as_json)
             if wait:
-                _watch(store, checked, progress, given["timeout_s"], as_json=as_json)
+                said = _told(checked, word) if as_json else None
+                _watch(store, checked, progress, given["timeout_s"], said)
         except KeyboardInterrupt:
             progress.stop()
             where = f"see `postroom bulk show {checked.order.id}`, and pause or cancel to stop it"
@@ -123,17 +126,25 @@ def _placed(store: Store, checked: Checked, rows: Any, progress: Progress) -> St
 def _say(checked: Checked, word: str, *, as_json: bool) -> None:
     order = checked.order
     if as_json:
-        told = {"id": order.id, "recipients": order.total, "skipped": order.skipped, "said": word}
-        click.echo(json.dumps(told))
+        click.echo(json_document(_told(checked, word)))
         return
-    left_out = f", {order.skipped} lines left out" if order.skipped else ""
-    click.echo(f"{order.id}: {word}; {order.total} recipients{left_out}")
+    left_out = f", {amount(order.skipped, 'line')} left out" if order.skipped else ""
+    click.echo(f"{order.id}: {word}; {amount(order.total, 'recipient')}{left_out}")
+
+
+def _told(checked: Checked, word: str) -> dict[str, Any]:
+    order = checked.order
+    return {"id": order.id, "recipients": order.total, "skipped": order.skipped, "said": word}
 
 
 def _watch(
-    store: Store, checked: Checked, progress: Progress, timeout_s: float | None, *, as_json: bool
+    store: Store,
+    checked: Checked,
+    progress: Progress,
+    timeout_s: float | None,
+    said: Mapping[str, Any] | None,
 ) -> None:
-    """Show how it goes until it is over."""
+    """Show how it goes until it is over; `said`: what the one JSON document has besides."""
     bulk_id = checked.order.id
     task = progress.add_task("sending", total=checked.order.total, told="")
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -144,7 +155,7 @@ def _watch(
         time.sleep(LOOK_AGAIN_S)
         state, counts = _look(store, bulk_id, progress, task)
     progress.stop()
-    click.echo(json.dumps({"id": bulk_id, "state": state, **counts}) if as_json else told(counts))
+    click.echo(told(counts) if said is None else json_document({**said, "state": state, **counts}))
     whole = counts["sent"] + counts["suppressed"] == checked.order.total
     click.get_current_context().exit(OK if whole else FAILED)
 

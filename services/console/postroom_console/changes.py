@@ -8,6 +8,7 @@ from rich.text import Text
 from postroom.account import Account
 from postroom.account_values import duration
 from postroom.accounts_plan import Change, Plan
+from postroom.amount import amount
 
 NOTHING = "nothing to change"
 _SIGNS: Mapping[str, tuple[str, str]] = {
@@ -86,4 +87,4 @@ def setting(field: str, value: Any) -> str:
 
 def _one_line(text: str) -> str:
     first, *more = text.splitlines() or [""]
-    return f"{first} … ({len(more)} more lines)" if more else first
+    return f"{first} … ({amount(len(more), 'more line')})" if more else first

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from postroom import reference
+from postroom.amount import amount
 from postroom.errors import Misconfigured
 from postroom.settings import read_settings
 from postroom_console import changes, settings_table
@@ -34,7 +35,7 @@ def check(path: Path | None) -> None:
     accounts = read_file(path or settings.accounts).accounts
     for warning in changes.warnings(accounts):
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"{len(accounts)} accounts: {', '.join(account.name for account in accounts)}")
+    click.echo(f"{amount(len(accounts), 'account')}: {', '.join(account.name for account in accounts)}")
 
 
 @config.command("reference")

@@ -1,6 +1,5 @@
 """`postroom contacts …`: the people an account exchanges mail with; export and erase a person's data."""
 
-import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured, Permanent
 from postroom.inbox import acting as deeds
 from postroom.inbox import person as persons
@@ -23,12 +24,15 @@ from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.inbox import print_page
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 _TIME = "%Y-%m-%d %H:%M"
 Write = Callable[[str, bytes], None]
 
 _person = click.argument("person", metavar="ADDRESS|ID")
+SHOWN = 10
+"""Conversations of a contact that are shown with it."""
 
 
 @click.group("contacts")
@@ -57,9 +61,10 @@ def show(contact_id: str, who: Who, as_json: bool) -> None:
     """Show a contact and its newest conversations. Exit code 2 if there is none of this id."""
     with looking(who) as view:
         contact = reading.the_contact(view, contact_id)
-        newest = reading.list_conversations(view, Wish(10), contact=contact_id).rows
+        found = reading.list_conversations(view, Wish(SHOWN + 1), contact=contact_id).rows
+    newest = cut(found, SHOWN, f"postroom inbox list --contact {contact_id}")
     if as_json:
-        click.echo(json.dumps({"contact": contact, "conversations": newest}, indent=2, default=str))
+        click.echo(json_document({"contact": contact, "conversations": newest}))
         return
     console = make_console()
     console.print(_table([contact]))
@@ -79,7 +84,7 @@ def add(account: str, name: str, addresses: tuple[str, ...], who: Who, as_json: 
     with doing(who) as view:
         deed = deeds.new_contact(view, account, name, addresses, utc_now())
     if as_json:
-        click.echo(json.dumps({"deed": deed.audit_id, "contact_id": deed.contact_id, "account": account}))
+        click.echo(json_document({"deed": deed.audit_id, "contact_id": deed.contact_id, "account": account}))
     else:
         click.echo(deed.contact_id)
 
@@ -108,7 +113,7 @@ def export(person: str, target: Path, who: Who, as_json: bool) -> None:
             write("person.json", _json(about))
             count = sum(_write_mail(write, mail, spool) for mail in persons.messages(view, wanted))
     told = {"to": str(target), "messages": count, "requests": len(about["requests"])}
-    click.echo(json.dumps(told) if as_json else f"{count} messages written to {target}")
+    click.echo(json_document(told) if as_json else f"{amount(count, 'message')} written to {target}")
 
 
 @contacts.command("erase")
@@ -127,7 +132,9 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
         wanted = persons.the_person(view, person)
         counts, accounts = persons.counts(view, wanted), persons.accounts_with(view, wanted)
     if not yes:
-        told = f"erase {counts['messages']} messages of {safe(wanted.name)} in {', '.join(accounts)}?"
+        told = (
+            f"erase {amount(counts['messages'], 'message')} of {safe(wanted.name)} in {', '.join(accounts)}?"
+        )
         click.confirm(told, abort=True, err=True)
     erased = 0
     while step := _step(who, wanted):
@@ -135,12 +142,12 @@ def erase(person: str, yes: bool, who: Who, as_json: bool) -> None:
     with doing(who) as view:
         kept = persons.erase_rest(view, wanted, accounts, utc_now())
     if as_json:
-        click.echo(json.dumps({"erased": erased, "accounts": accounts, "kept": kept}))
+        click.echo(json_document({"erased": erased, "accounts": accounts, "kept": kept}))
         return
-    click.echo(f"{erased} messages erased, in {', '.join(accounts)}")
+    click.echo(f"{amount(erased, 'message')} erased, in {', '.join(accounts)}")
     for kind, count in kept.items():
         if count:
-            click.echo(f"kept as evidence of decisions: {count} {kind}")
+            click.echo(f"kept as evidence of decisions: {kind}: {count}")
     click.echo("not touched: deny rules, mails on the mail server", err=True)
 
 
@@ -191,7 +198,7 @@ def _write_mail(write: Write, mail: Mail, spool: Spool) -> int:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=2, default=str).encode()
+    return json_document(value).encode()
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:

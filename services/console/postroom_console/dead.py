@@ -1,21 +1,22 @@
 """`postroom dead …`: what could not be handled and waits for a person; look at it, replay it, drop it."""
 
-import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from postroom.clock import utc_now
+from postroom.amount import amount
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom_console.acting import Who, acting, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
 from postroom_console.dead_telling import page_about, raw_of, table, told
 from postroom_console.evidence import write_private
 from postroom_console.faults import FAILED
+from postroom_console.moment import SINCE
 from postroom_console.quarantine import Desk, Done, Page, Scope
 from postroom_console.terminal import make_console, safe
 
@@ -23,31 +24,9 @@ MAX_PAGE = 500
 MAX_REASON_CHARS = 500
 
 
-class Moment(click.ParamType[datetime]):
-    """So long ago (`30m`, `2d`), or an ISO 8601 time; without an offset it is local time."""
-
-    name = "time"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        """The moment, in UTC."""
-        text = str(value).strip()
-        if text[:1].isdigit() and text[-1:].isalpha() and "T" not in text:
-            return utc_now() - timedelta(seconds=Duration().convert(text, param, context))
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{text!r}: expected how long ago (30m, 2d) or a time (2026-01-31T18:00+01:00)",
-                param,
-                context,
-            )
-
-
 _queue = click.option("--queue", metavar="NAME", help="Only dead letters of this queue.")
 _mails = click.option("--mails", "mails_only", is_flag=True, help="Only mails that were held.")
-_since = click.option("--since", type=Moment(), help="Only what waits since then or later: 2h, or a time.")
+_since = click.option("--since", type=SINCE, help="Only what waits since then or later: 2h, or a time.")
 _ids = click.argument("ids", metavar="ID…", nargs=-1)
 _all = click.option("--all", "everything", is_flag=True, help="Everything that you may see.")
 
@@ -88,7 +67,7 @@ def list_entries(
     rows = [told(each, desk.view) for each in page.entries]
     if as_json:
         counts = {"dead_letters": page.letters, "mails": page.mails}
-        click.echo(json.dumps({"rows": rows, "cursor": page.cursor, **counts}, indent=2, default=str))
+        click.echo(json_document({"rows": rows, "cursor": page.cursor, **counts}))
         return
     _print_page(page, rows, desk.fault)
 
@@ -115,7 +94,7 @@ def show(entry_id: str, queue: str | None, raw: str | None, who: Who, as_json: b
                 raise Misconfigured("--raw", "what is in it is not kept, or not yours to see")
             _write(raw, content)
         if as_json:
-            click.echo(json.dumps(rows, indent=2, default=str), err=raw == "-")
+            click.echo(json_document(rows), err=raw == "-")
         elif raw is None:
             for row, entry in zip(rows, entries, strict=True):
                 make_console().print(page_about(row, entry, view, spool))
@@ -238,7 +217,7 @@ def _print_page(page: Page, rows: Sequence[dict[str, Any]], fault: str) -> None:
         click.echo("nothing waits for a person")
     counts = [f"{count} in {name}" for name, count in page.letters.items()]
     if page.mails:
-        counts.insert(0, f"{page.mails} held mails")
+        counts.insert(0, amount(page.mails, "held mail"))
     if counts:
         click.echo(f"in all: {', '.join(counts)}", err=True)
     if page.cursor:
@@ -250,7 +229,7 @@ def _print_page(page: Page, rows: Sequence[dict[str, Any]], fault: str) -> None:
 def _print_done(done: Done, deed: str, fault: str, as_json: bool) -> None:
     if as_json:
         click.echo(
-            json.dumps(
+            json_document(
                 {
                     "dead_letters": done.letters,
                     "mails": done.mails,
@@ -260,7 +239,7 @@ def _print_done(done: Done, deed: str, fault: str, as_json: bool) -> None:
             )
         )
     else:
-        click.echo(f"{len(done.letters)} dead letters and {len(done.mails)} mails {deed}")
+        click.echo(f"{amount(len(done.letters), 'dead letter')} and {amount(len(done.mails), 'mail')} {deed}")
     for each, why in done.refused.items():
         click.echo(f"{safe(each)}: {safe(why)}", err=True)
     for note in filter(None, (done.waiting and f"orders wait for the broker: {done.waiting}", fault)):

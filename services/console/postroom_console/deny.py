@@ -1,6 +1,5 @@
 """`postroom deny …`: whose mail is denied, for everybody and for an account (C1)."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,8 +9,10 @@ from typing import Any
 import click
 from rich.table import Table
 
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.deny import FILE, DenyList, Rule, canonical_pattern, compile_patterns
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import audit
 from postroom.store import deny as stored
@@ -52,7 +53,7 @@ def list_rules(account: str | None, who: Who, as_json: bool) -> None:
         only = _seen(view, account)
         rows = [row for row in _rows(view) if only is None or row["account"] in (None, only)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:
@@ -89,7 +90,7 @@ def add(
         _record(view, "deny.add", only, new, undo, now)
         asked = _asked(view, DenyList.of((key, Rule(key)) for key in keys))
     if as_json:
-        click.echo(json.dumps({"added": new, "account": only, "approvers": asked}))
+        click.echo(json_document({"added": new, "account": only, "approvers": asked}))
         return
     told = f"{len(new)} added, {len(keys) - len(new)} there already" if len(keys) > 1 else _told(new)
     click.echo(told)
@@ -140,7 +141,7 @@ def check(address: str | None, mail: str | None, account: str | None, who: Who, 
             if DenyList({row["key"]: Rule(row["pattern"])}).covers(each)
         ]
     if as_json:
-        click.echo(json.dumps({"addresses": addresses, "denied_by": found}, indent=2, default=str))
+        click.echo(json_document({"addresses": addresses, "denied_by": found}))
     else:
         make_console().print(_verdict(addresses, found))
     click.get_current_context().exit(OK if found else FAILED)
@@ -246,7 +247,7 @@ def _record(
 ) -> None:
     if not patterns:
         return
-    target = patterns[0] if len(patterns) == 1 else f"{len(patterns)} rules"
+    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
     detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
     way_back = undo if len(patterns) <= MAX_UNDONE else None
     audit.record(view.connection, view.actor, action, account, target, detail, way_back, now)

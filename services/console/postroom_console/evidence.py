@@ -1,6 +1,5 @@
 """`postroom evidence …`: what was recorded of a request's decisions, as a bundle that anybody can verify."""
 
-import json
 import os
 import re
 import secrets
@@ -15,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, Row, select
 
+from postroom.amount import amount
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.evidence import bundle
 from postroom.evidence.canonical import parse
@@ -80,7 +81,7 @@ def list_entries(approval_id: str, as_json: bool) -> None:
     """List what was recorded of an approval, oldest first. Exit code 2 if nothing was."""
     rows = [_listed(entry) for entry in _read(approval_id)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json_document(rows))
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("NO", "WHAT", "WHEN", "MAIL", "HASH"):
@@ -109,7 +110,8 @@ def export(approval_id: str, output: str | None) -> None:
     else:
         path = Path(output or f"{_UNFIT.sub('_', approval_id)}.evidence.zip")
         write_private(path, data)
-        click.echo(f"{path}: {len(entries)} entries, the newest has the hash {_plain(entries[-1].digest)}")
+        there = amount(len(entries), "entry", "entries")
+        click.echo(f"{path}: {there}, the newest has the hash {_plain(entries[-1].digest)}")
     faults = [each for each in verify_bundle(data) if each.ok is False]
     _print(faults, stderr=True)
     click.get_current_context().exit(FAILED if faults else OK)
@@ -151,7 +153,7 @@ def check(keys: Sequence[Sequence[str]], as_json: bool) -> None:
             found = _checked(connection, approval_id, _flat(keys))
             findings += [Finding(False, f"{approval_id}: {each.text}") for each in found if each.ok is False]
         findings += _unrecorded(connection, settings.evidence_days)
-    findings.append(Finding(None, f"{len(ids)} approvals have evidence"))
+    findings.append(Finding(None, f"{amount(len(ids), 'approval has', 'approvals have')} evidence"))
     _finish(findings, as_json)
 
 
@@ -242,10 +244,14 @@ def _finish(findings: Sequence[Finding], as_json: bool) -> None:
     faults = sum(each.ok is False for each in findings)
     if as_json:
         rows = [{"ok": each.ok, "text": each.text} for each in findings]
-        click.echo(json.dumps({"ok": not faults, "findings": rows}, indent=2))
+        click.echo(json_document({"ok": not faults, "findings": rows}))
     else:
         _print(findings)
-        click.echo("all is right" if not faults else f"{faults} of {len(findings)} findings are wrong")
+        click.echo(
+            "all is right"
+            if not faults
+            else f"{amount(len(findings), 'finding')}, of which {amount(faults, 'is', 'are')} wrong"
+        )
     click.get_current_context().exit(FAILED if faults else OK)
 
 

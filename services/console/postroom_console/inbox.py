@@ -1,6 +1,5 @@
 """`postroom inbox …`: conversations, and what can be done with them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.broker.outgoing import outgoing
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.envelope import envelop
 from postroom.inbox import acting as deeds
 from postroom.inbox import reading
@@ -80,7 +81,7 @@ def show(conversation_id: str, limit: int, cursor: str | None, who: Who, as_json
         page = reading.list_messages(view, conversation_id, Wish(limit, cursor))
     if as_json:
         told = {"conversation": conversation, "messages": page.rows, "cursor": page.cursor}
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     console = make_console()
     console.print(Group(_about(conversation), *(part for row in page.rows for part in _message_parts(row))))
@@ -180,7 +181,7 @@ def delete(conversation_id: str, message_ids: tuple[str, ...], who: Who, as_json
 def print_page(page: Page, as_json: bool, table: Any, nothing: str) -> None:
     """A page as a table or as JSON, with the cursor to go on from."""
     if as_json:
-        click.echo(json.dumps({"rows": page.rows, "cursor": page.cursor}, indent=2, default=str))
+        click.echo(json_document({"rows": page.rows, "cursor": page.cursor}))
         return
     if not page.rows:
         click.echo(nothing)
@@ -197,7 +198,7 @@ def _print_cursor(page: Page) -> None:
 def _print_deed(deed: Deed, as_json: bool, told: str) -> None:
     if as_json:
         click.echo(
-            json.dumps({"deed": deed.audit_id, **{k: v for k, v in vars(deed).items() if k != "audit_id"}})
+            json_document({"deed": deed.audit_id, **{k: v for k, v in vars(deed).items() if k != "audit_id"}})
         )
         return
     click.echo(safe(told))
@@ -216,9 +217,10 @@ def _print_deletion(deletion: Deletion, waiting: str, as_json: bool) -> None:
             "kept_on_server": dict(deletion.kept),
             "waiting": waiting,
         }
-        click.echo(json.dumps(told))
+        click.echo(json_document(told))
         return
-    click.echo(f"{deletion.hidden} messages deleted here; {ordered} mails are being deleted on the server")
+    there = amount(ordered, "mail is", "mails are")
+    click.echo(f"{amount(deletion.hidden, 'message')} deleted here; {there} being deleted on the server")
     for why, count in deletion.kept.items():
         click.echo(f"{count} not on the server: {why}")
     if waiting:

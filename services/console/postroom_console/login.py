@@ -1,6 +1,5 @@
 """`postroom accounts login`: the owner of an account consents with the provider (OAuth 2)."""
 
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 from postroom.account import Account
 from postroom.account_oauth import Grant as GrantKind
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured, Transient
 from postroom.oauth import grant_store
 from postroom.oauth.grant import Grant
@@ -58,7 +58,7 @@ def login(name: str, grant: GrantKind | None, paste: bool, as_json: bool) -> Non
         revision = read_configuration(store).revision
     # Without the broker the services notice by polling.
     broadcast(settings, [name], revision)
-    click.echo(json.dumps(_outcome(name, found)) if as_json else _told(account, client, found))
+    click.echo(json_document(_outcome(name, found)) if as_json else _told(account, client, found))
 
 
 def _chosen(account: Account, grant: GrantKind | None, paste: bool) -> GrantKind | None:

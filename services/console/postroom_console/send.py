@@ -15,6 +15,7 @@ from sqlalchemy import select
 from postroom.attachment import BadFile, attach
 from postroom.broker.outgoing import outgoing
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.envelope import envelop, explain
 from postroom.errors import Misconfigured
 from postroom.messages import MailSend, derive_id, utc_seconds
@@ -111,7 +112,7 @@ def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: b
     if waiting:
         click.echo(f"it waits in the store, since the broker does not take it: {waiting}", err=True)
     if not given["wait"]:
-        click.echo(json.dumps({"id": order.id, "state": "ordered"}) if as_json else order.id)
+        click.echo(json_document({"id": order.id, "state": "ordered"}) if as_json else order.id)
         return
     row, several = _ended(who.settings, order.id, given["timeout_s"])
     told = {
@@ -124,7 +125,7 @@ def _send_one(who: Who, order: MailSend, given: Mapping[str, Any], *, as_json: b
     if several:
         told["recipients"] = [dict(each._mapping) for each in several]
     lines = [_said(row)] if not several else [f"{each.recipient}: {_said(each)}" for each in several]
-    click.echo(json.dumps(told) if as_json else "\n".join(map(safe, lines)))
+    click.echo(json_document(told) if as_json else "\n".join(map(safe, lines)))
     is_sent = all(each.state == "sent" for each in (row, *several))
     click.get_current_context().exit(OK if is_sent else FAILED)
 

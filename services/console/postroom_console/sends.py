@@ -1,37 +1,31 @@
 """`postroom sends …`: what was sent, what came back, and what nobody knows yet."""
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from postroom.broker.outgoing import Outgoing, outgoing
+from postroom.amount import amount
 from postroom.clock import utc_now
-from postroom.envelope import Envelope, envelop
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox import sends as sent
 from postroom.inbox.manual_log import MAX_BYTES, Wanted, log_by_hand
 from postroom.inbox.reading import MAX_PAGE, Wish
-from postroom.inbox.resolving import Resolution, resolve
 from postroom.inbox.sends import STATES, Filter
 from postroom.messages import LogDepth
-from postroom.sent_copies import NewCopy, we_file
-from postroom.settings import Settings
 from postroom.spool import Spool
-from postroom.store import copies, outbox
-from postroom.store.view import View
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
 from postroom_console.approvals import as_json
 from postroom_console.inbox import print_page
-from postroom_console.ordering import SENDER, publish
-from postroom_console.registry import SOURCE
+from postroom_console.moment import SINCE
+from postroom_console.resolution import resolve
 from postroom_console.terminal import make_console, safe
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -43,6 +37,9 @@ def sends() -> None:
     """See what was sent, log a mail by hand, and say what became of one that is uncertain."""
 
 
+sends.add_command(resolve)
+
+
 @sends.command("list")
 @click.option("--account", help="Only of this account.")
 @click.option("--state", type=click.Choice(STATES), help="Only those that are so.")
@@ -50,8 +47,8 @@ def sends() -> None:
 @click.option("--event", help="Only of this event.")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
-    help="Only what was written since then (local time).",
+    type=SINCE,
+    help="Only what was written since then: 2h, or a time.",
 )
 @click.option(
     "--limit", type=click.IntRange(1, MAX_PAGE), default=20, show_default=True, help="Rows of one page."
@@ -71,9 +68,8 @@ def list_sends(
     as_json: bool,
 ) -> None:
     """List sends, bounces and what was logged by hand, the newest first."""
-    moment = since.astimezone(UTC) if since is not None else None
     with looking(who) as view:
-        page = sent.list_sends(view, Filter(account, state, recipient, event, moment), Wish(limit, cursor))
+        page = sent.list_sends(view, Filter(account, state, recipient, event, since), Wish(limit, cursor))
     print_page(page, as_json, _rows, "nothing was sent")
 
 
@@ -98,7 +94,7 @@ def show(name: str, target: Path | None, who: Who, as_json: bool) -> None:
             content = Spool(who.settings.spool).get(whole.dataref or "")
         _write_new(target, content)
     if as_json:
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     make_console().print(Group(*_about(told)))
 
@@ -135,54 +131,13 @@ def log(
     with doing(who) as view:
         logged = log_by_hand(view, Wanted(content, account, event, contact, conversation, depth), utc_now())
     if as_json:
-        click.echo(json.dumps({"id": logged.record_id, "is_new": logged.is_new, "send_id": logged.send_id}))
+        click.echo(
+            json_document({"id": logged.record_id, "is_new": logged.is_new, "send_id": logged.send_id})
+        )
     elif logged.send_id is not None:
         click.echo(f"it was logged by itself, as {safe(logged.send_id)}")
     else:
         click.echo(f"{logged.record_id} {'is logged' if logged.is_new else 'was logged before'}")
-
-
-@sends.command("resolve")
-@click.argument("send_id", metavar="ID")
-@click.argument("how", type=click.Choice(["sent", "resend"]))
-@acting
-@as_json
-def resolve_send(send_id: str, how: Literal["sent", "resend"], who: Who, as_json: bool) -> None:
-    """Say what became of an uncertain mail: it was sent, or it is to be sent again, as the same mail.
-
-    Look into the mailbox or ask the recipient first: sent again it may arrive twice. Saying the same twice
-    does nothing; exit code 2 if it is not uncertain any more.
-    """
-    with doing(who) as view:
-        now = utc_now()
-        resolution = resolve(view, send_id, how, SOURCE, now)
-        orders = _orders(view, resolution, send_id, who.settings, now)
-        outbox.add(view.connection, SENDER, orders, now)
-    waiting = publish(who.settings, SENDER, orders)
-    if as_json:
-        click.echo(
-            json.dumps({"send_id": send_id, "as": how, "is_new": resolution.is_new, "waiting": waiting})
-        )
-        return
-    told = {"sent": "counts as sent", "resend": "is sent again"}[how]
-    click.echo(f"{safe(send_id)} {told}" + ("" if resolution.is_new else ", as was said before"))
-    if waiting:
-        click.echo(f"the order waits for the broker: {safe(waiting)}", err=True)
-
-
-def _orders(
-    view: View, resolution: Resolution, send_id: str, settings: Settings, now: datetime
-) -> list[Outgoing]:
-    """What is to be published; of a mail that was sent also the order to file its copy."""
-    messages: list[Envelope[Any]] = list(resolution.messages)
-    account = view.configuration.accounts.get(resolution.account)
-    live = account.effective(view.configuration.system_smtp) if account is not None else None
-    if resolution.content is not None and live is not None and we_file(live):
-        dataref = Spool(settings.spool).put([resolution.content])
-        message_id = resolution.messages[0].message.message_id  # type: ignore[union-attr]
-        for order in copies.add(view.connection, [NewCopy(send_id, live.name, message_id, dataref)], now):
-            messages.append(envelop(order.command, source=SOURCE, now=now, message_id=order.id))
-    return [outgoing(each, settings.shards) for each in messages]
 
 
 def _write_new(target: Path, content: bytes) -> None:
@@ -261,7 +216,7 @@ def _of_mail(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines += [("bounce", f"{local(each['at'], _TIME)} {each['detail']}") for each in told["bounces"]]
     if doubt and told["state"] == "uncertain":
         looks = (
-            f", looked for {doubt['looks']} times: {doubt['answer'] or 'no answer yet'}"
+            f", looked for {amount(doubt['looks'], 'time')}: {doubt['answer'] or 'no answer yet'}"
             if doubt["looks"]
             else ""
         )

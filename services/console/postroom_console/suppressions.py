@@ -1,6 +1,5 @@
 """`postroom suppressions list|add|remove`: addresses that get no mail any more (D7)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, get_args
@@ -9,6 +8,7 @@ import click
 from rich.table import Table
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.inbox.reading import see_account
 from postroom.mail_tag import find_tags, is_of
@@ -20,13 +20,17 @@ from postroom.store.view import View
 from postroom.suppression import RULES, Reason, key_of
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
+from postroom_console.moment import Duration
 from postroom_console.registry import UnknownAccount
+from postroom_console.remainder import cut
 from postroom_console.terminal import make_console, safe
 
 for_account = click.option(
     "--account", metavar="NAME", help="Only for mail of this account. Default: of all."
 )
+MAX_LISTED = 100_000
+_MORE = f"--limit takes {MAX_LISTED:,} at most, --account, --address and --reason say which"
 _SHOWN = [
     table.c[name] for name in ("address", "account", "reason", "until", "source", "detail", "created_at")
 ]
@@ -44,7 +48,7 @@ def suppressions() -> None:
 @click.option("--account", metavar="NAME", help="Only of this account.")
 @click.option("--address", help="Only this address.")
 @click.option("--reason", type=click.Choice(get_args(Reason)), help="Only for this reason.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LISTED), default=1000, show_default=True)
 @acting
 @as_json
 def list_suppressions(
@@ -59,10 +63,11 @@ def list_suppressions(
         for column, wanted in (("account", account), ("key", address and _key(address)), ("reason", reason)):
             if wanted is not None:
                 query = query.where(table.c[column] == wanted)
-        query = query.order_by(table.c.created_at.desc(), table.c.key).limit(limit)
+        query = query.order_by(table.c.created_at.desc(), table.c.key).limit(limit + 1)
         rows = [dict(row) for row in view.connection.execute(query).mappings()]
+    rows = cut(rows, limit, _MORE)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:

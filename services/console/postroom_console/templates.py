@@ -14,6 +14,7 @@ from rich.text import Text
 
 from postroom.account import Account
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.messages import RESERVED_VALUES
 from postroom.store import audit
@@ -100,7 +101,7 @@ def list_templates(who: Who, as_json: bool) -> None:
         click.echo(f"warning: {why}", err=True)
     if as_json:
         rows = [{"name": each.name, **each.document} for each in found.values()]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json_document(rows))
     elif found or there.unreadable:
         make_console().print(_table(found.values()))
     else:
@@ -119,7 +120,7 @@ def show(name: str, who: Who, as_json: bool) -> None:
     needs = sorted(used - RESERVED_VALUES)
     if as_json:
         shown = {"name": name, **template.document, "variables": needs}
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        click.echo(json_document(shown))
         return
     click.echo(f"subject: {template.subject}")
     click.echo(f"account: {template.account or 'as the order says'}")
@@ -144,7 +145,7 @@ def lint_templates(names: tuple[str, ...], folder: Path | None, who: Who, as_jso
     found = {name: lint(_named(known, name)) for name in names or (*known.templates, *known.unreadable)}
     if as_json:
         rows = [{"template": name, **vars(each)} for name, all_ in found.items() for each in all_]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json_document(rows))
     else:
         _tell_findings(found)
         click.echo(f"{len(found)} looked at, {_errors(found)} errors, {_warnings(found)} warnings")

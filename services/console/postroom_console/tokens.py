@@ -1,6 +1,5 @@
 """`postroom tokens create|list|revoke`: with which users prove who they are."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,13 +8,15 @@ import click
 from rich.table import Table
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import audit
 from postroom.store import tokens as stored
 from postroom.store.view import View
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
+from postroom_console.moment import A_DURATION, read_duration
 from postroom_console.terminal import make_console
 from postroom_console.users import the_user
 
@@ -42,10 +43,10 @@ class Lifetime(click.ParamType[timedelta | None]):
         """How long; None: for ever."""
         if str(value).strip() == NEVER:
             return None
-        seconds = Duration().convert(value, param, context)
-        if not 0 < seconds <= _MAX_S:
-            self.fail(f"{value!r}: expected a duration of up to 3650d, or {NEVER}")
-        return timedelta(seconds=seconds)
+        found = read_duration(str(value))
+        if found is None or not 0 < found.total_seconds() <= _MAX_S:
+            self.fail(f"{value!r}: expected {A_DURATION} of up to 3650d, or {NEVER}", param, context)
+        return found
 
 
 class Label(click.ParamType[str]):
@@ -99,7 +100,7 @@ def create(user: str, lifetime: timedelta | None, label: str, who: Who, as_json:
         audit.record(view.connection, view.actor, "token.create", None, made.id, detail, now=now)
     if as_json:
         told = {"id": made.id, "user": found.name, "token": made.text, "expires_at": expires_at}
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     click.echo(made.text)
     until = f"until {local(expires_at)}" if expires_at else "for ever"
@@ -115,7 +116,7 @@ def list_tokens(user: str | None, who: Who, as_json: bool) -> None:
     with looking(who) as view:
         rows = _visible(view, user)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, default=str))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:

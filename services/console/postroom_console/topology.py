@@ -1,6 +1,5 @@
 """`postroom topology apply|check|definitions`: the broker's exchanges and queues."""
 
-import json
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from postroom.amount import amount
 from postroom.broker import declare, probe
 from postroom.broker.definitions import RIGHTS, password_hash
 from postroom.broker.definitions import definitions as make_definitions
+from postroom.document import json_document
 from postroom.errors import PostroomError
 from postroom.event_queues import families
 from postroom.secret import read_secret
@@ -48,7 +49,8 @@ def apply(shards: int | None) -> None:
     """Declare everything that is missing; harmless to repeat."""
     settings = read_settings()
     applied = apply_topology(settings, _topology(settings, shards))
-    click.echo(f"{applied.exchanges} exchanges, {applied.queues} queues, {applied.policies} policies")
+    policies = amount(applied.policies, "policy", "policies")
+    click.echo(f"{amount(applied.exchanges, 'exchange')}, {amount(applied.queues, 'queue')}, {policies}")
     for sentence in applied.skipped:
         click.echo(f"skipped: {sentence}")
 
@@ -65,7 +67,7 @@ def check(shards: int | None, every: bool, as_json: bool) -> None:
     checks = probe.probe(settings.broker, replace(whole, queues=(*whole.queues, *wanted)))
     checks = (*_advised(checks, wanted), *unknown)
     if as_json:
-        click.echo(json.dumps([vars(each) for each in checks], indent=2))
+        click.echo(json_document([vars(each) for each in checks]))
     else:
         make_console().print(_table(checks if every else _folded(checks)))
     if any(each.ok is False for each in checks):
@@ -90,12 +92,12 @@ def definitions(shards: int | None, vhost: str, users: tuple[str, ...], output: 
     wanted = _topology(settings, shards)
     hashes = _password_hashes(users)
     made = make_definitions(wanted, vhost, hashes, settings.event_queue_length)
-    document = json.dumps(made, indent=2)
+    document = json_document(made)
     if output is None:
         click.echo(document)
     else:
         output.write_text(document + "\n")
-        click.echo(f"wrote {output}: {len(wanted.queues)} queues, {len(RIGHTS)} users")
+        click.echo(f"wrote {output}: {amount(len(wanted.queues), 'queue')}, {amount(len(RIGHTS), 'user')}")
 
 
 def apply_topology(settings: Settings, wanted: Topology) -> declare.Applied:
@@ -172,7 +174,7 @@ def _said(check: probe.Check) -> tuple[bool | None, str, str]:
 
 def _one(group: Sequence[probe.Check]) -> probe.Check:
     first = group[0]
-    told = f"{len(group)} queues: {_said(first)[1]} (--all lists them)"
+    told = f"{amount(len(group), 'queue')}: {_said(first)[1]} (--all lists them)"
     return probe.Check("queues", first.ok, told, first.advice, sum(each.milliseconds for each in group))
 
 

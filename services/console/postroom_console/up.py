@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from postroom.accounts_file import AccountsFile
+from postroom.amount import amount
 from postroom.errors import Misconfigured, PostroomError
 from postroom.settings import Settings, read_settings
 from postroom_console import changes
@@ -89,7 +90,9 @@ def _greet(console: Console, settings: Settings, file: AccountsFile | None) -> N
     if file is None:
         console.print(f"the accounts are those of before, see `accounts list`; state in {_folder(settings)}")
         return
-    console.print(f"{len(file.accounts)} accounts from {settings.accounts}, state in {_folder(settings)}")
+    console.print(
+        f"{amount(len(file.accounts), 'account')} from {settings.accounts}, state in {_folder(settings)}"
+    )
     for warning in changes.warnings(file.accounts):
         console.print(Text(f"warning: {warning}", style="yellow"))
 

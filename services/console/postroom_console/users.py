@@ -1,6 +1,5 @@
 """`postroom users list|show`: who may see which mail."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 from rich.table import Table
 
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.store import tokens
 from postroom.store.view import View
@@ -37,7 +37,7 @@ def list_users(who: Who, as_json: bool) -> None:
     with looking(who) as view:
         rows = [row(view, user) for user in visible(view)]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json_document(rows))
     elif rows:
         make_console().print(_table(rows))
     else:
@@ -53,7 +53,7 @@ def show(name: str, who: Who, as_json: bool) -> None:
     with looking(who) as view:
         told = row(view, the_user(view, name))
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json_document(told))
         return
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)

@@ -1,10 +1,9 @@
 """`postroom webhooks list|show|test|replay`: where events are posted to, and how that goes (C11)."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from rich.text import Text
 from postroom.broker import quarantine, queues
 from postroom.broker.letter import Letter
 from postroom.clock import utc_now
+from postroom.document import json_document
 from postroom.errors import Misconfigured
 from postroom.event_queues import WEBHOOK, Family, family_named, webhook_family
 from postroom.messages import WebhookTest, WebhookTested
@@ -24,10 +24,11 @@ from postroom.store.webhook_states import State
 from postroom.webhook import Webhook
 from postroom_console.account_list import local
 from postroom_console.acting import Who, acting, doing, looking
-from postroom_console.approvals import Duration, as_json
+from postroom_console.approvals import as_json
 from postroom_console.asking import asking
 from postroom_console.broker import check_broker
 from postroom_console.faults import FAILED, OK
+from postroom_console.moment import SINCE
 from postroom_console.quarantine import Desk, Scope
 from postroom_console.terminal import make_console, safe
 
@@ -69,7 +70,7 @@ def list_webhooks(who: Who, as_json: bool) -> None:
         rows = [*_rows(view), *_removed(view)]
     rows = list(_measured(who.settings, rows))
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        click.echo(json_document([asdict(row) for row in rows]))
     elif rows:
         _print_rows(rows)
     else:
@@ -90,7 +91,7 @@ def show(name: str, who: Who, as_json: bool) -> None:
     settings = webhook.model_dump(mode="json")
     if as_json:
         told = {**asdict(row), "settings": settings, "dead_letters": letters}
-        click.echo(json.dumps(told, indent=2, default=str))
+        click.echo(json_document(told))
         return
     console = make_console()
     _print_rows([row])
@@ -125,7 +126,7 @@ def test_webhook(name: str, timeout_s: float, who: Who, as_json: bool) -> None:
         audit.record(view.connection, view.actor, "webhook.test", None, name, {})
     answer = _asked(who.settings, name, timeout_s)
     if as_json:
-        click.echo(json.dumps(answer.model_dump(mode="json") if answer else None, indent=2))
+        click.echo(json_document(answer.model_dump(mode="json") if answer else None))
     else:
         console = make_console()
         for line in _answer_lines(name, answer, timeout_s):
@@ -138,22 +139,21 @@ def test_webhook(name: str, timeout_s: float, who: Who, as_json: bool) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All of its dead letters.")
 @click.option(
-    "--since", "since_s", type=Duration(), help="Those that became dead letters in the last 2h, 3d …"
+    "--since", type=SINCE, help="Those that became dead letters since then or later: 2h, or a time."
 )
 @acting
-def replay(name: str, ids: tuple[str, ...], every: bool, since_s: int | None, who: Who) -> None:
+def replay(name: str, ids: tuple[str, ...], every: bool, since: datetime | None, who: Who) -> None:
     """Deliver dead letters again, by the event's ID (`webhooks show`), all, or those of late.
 
     They are the same events, with the same webhook-id, and are tried for another 24 hours.
     Exit codes: 0 some were, 1 there are none, 2 there is none of one of the IDs.
     """
-    if sum((bool(ids), every, since_s is not None)) != 1:
+    if sum((bool(ids), every, since is not None)) != 1:
         raise Misconfigured("replay", "say which: IDs, --all, or --since such as 2h")
     with looking(who, "webhooks") as view:
         _found(view, name)
     check_broker(who.settings)
-    after = utc_now() - timedelta(seconds=since_s) if since_s is not None else None
-    scope = Scope(frozenset(ids), f"{WEBHOOK}.{name}", since=after)
+    scope = Scope(frozenset(ids), f"{WEBHOOK}.{name}", since=since)
     desk = Desk(who)
     if ids:
         desk.find(scope)

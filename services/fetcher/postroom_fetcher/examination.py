@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from postroom.account import Account
 from postroom.account_reason import advice
+from postroom.amount import amount
 from postroom.errors import Misconfigured, PostroomError
 from postroom.messages import TestStage
 from postroom_fetcher.fault import Unavailable
@@ -123,7 +124,7 @@ class _Examination:
     def _folder(self) -> str:
         self._made = self._way.session()
         selected = self._made.examine(self._imap.folder)
-        return f"{self._imap.folder} has {_mails(selected.exists)}"
+        return f"{self._imap.folder} has {amount(selected.exists, 'mail')}"
 
     def _read(self) -> str:
         session = self._session
@@ -158,10 +159,6 @@ class _Examination:
 
 def _skipped(name: str) -> TestStage:
     return TestStage(name=name, result="skipped")
-
-
-def _mails(count: int) -> str:
-    return "1 mail" if count == 1 else f"{count} mails"
 
 
 def _since(began: float) -> float:

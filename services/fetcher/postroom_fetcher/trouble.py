@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from postroom.amount import amount
+
 TRIES = 3
 """So often a mail is tried before it may be set aside."""
 MOST_SET_ASIDE = 100
@@ -67,7 +69,7 @@ def told(troubles: Collection[Trouble], folder: str) -> str:
     if not troubles:
         return ""
     first = min(troubles, key=lambda each: each.uid)
-    mails = "1 mail is" if len(troubles) == 1 else f"{len(troubles)} mails are"
+    mails = amount(len(troubles), "mail is", "mails are")
     return (
         f"{mails} set aside, since the server lists and does not give what is under UID {first.uid} of "
         f"{folder!r} ({first.reason_code}, {first.tries} tries): {first.sentence.rstrip('.')}"

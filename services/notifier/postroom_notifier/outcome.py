@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from postroom.amount import amount
 from postroom.broker.failure import delay_s
 from postroom.broker.verdict import Ack, DeadLetter, RetryIn, Verdict
 
@@ -59,7 +60,9 @@ def settled(outcome: Outcome, attempt: int, first_failed_at: datetime | None, no
     if outcome.result is Result.DISABLED:
         return RetryIn(_PARKED_S, outcome.reason)
     if first_failed_at is not None and now - first_failed_at >= GIVE_UP_AFTER:
-        return DeadLetter(f"not delivered in 24 h and {attempt} attempts; the last: {outcome.reason}")
+        return DeadLetter(
+            f"not delivered in 24 h and {amount(attempt, 'attempt')}; the last: {outcome.reason}"
+        )
     return RetryIn(max(delay_s(attempt), outcome.rest_s), outcome.reason)
 
 

@@ -7,6 +7,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from postroom.amount import amount
+
 PREFIX = "whsec_"
 MIN_KEY_BYTES = 24
 
@@ -23,7 +25,7 @@ def key_of(secret: str) -> bytes:
     except binascii.Error:
         raise ValueError(f"what follows {PREFIX} is not base64") from None
     if len(key) < MIN_KEY_BYTES:
-        raise ValueError(f"it has {len(key)} bytes, and must have {MIN_KEY_BYTES} at least")
+        raise ValueError(f"it has {amount(len(key), 'byte')}, and must have {MIN_KEY_BYTES} at least")
     return key
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from postroom.access import Actor, program_as_actor
 from postroom.accounts_watch import Accounts
+from postroom.amount import amount
 from postroom.deny import canonical_pattern
 from postroom.envelope import Envelope
 from postroom.messages import DenyAdd, DenyChanged, DenyCommand, DenyRefused
@@ -72,6 +73,6 @@ def _record(
 ) -> None:
     if not patterns:
         return
-    target = patterns[0] if len(patterns) == 1 else f"{len(patterns)} rules"
+    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
     detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
     audit.record(connection, actor, command.TYPE, command.account, target, detail, undo, now)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,8 +17,10 @@ from pathlib import Path
 
 from postroom.account import Account
 from postroom.accounts_watch import Accounts
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.deny_lists import DenyLists
+from postroom.document import json_document
 from postroom.errors import Misconfigured, PostroomError
 from postroom.messages import MailReceived
 from postroom.reply_token import verify_token
@@ -114,7 +115,7 @@ def _escaped(char: str) -> str:
 
 def _limits(examined: Examined) -> Step:
     problems = examined.mail.problems
-    size = f"{len(examined.mail.raw)} bytes, {len(examined.mail.headers)} header fields"
+    size = f"{amount(len(examined.mail.raw), 'byte')}, {amount(len(examined.mail.headers), 'header field')}"
     return _step("limits", size, *(problems or ("within all limits",)))
 
 
@@ -159,7 +160,11 @@ def _proof(carried: Carried, asked: Asked | None) -> str:
 def _part(examined: Examined) -> Step:
     mail = examined.mail
     parts = {"text": mail.text, "HTML": mail.html}
-    there = [f"{name} of {len(content)} characters" for name, content in parts.items() if content is not None]
+    there = [
+        f"{name} of {amount(len(content), 'character')}"
+        for name, content in parts.items()
+        if content is not None
+    ]
     read = "the text part is read" if (mail.text or "").strip() else "the HTML part is read"
     return _step("part", *(there or ("no text at all",)), *([read] if there else []))
 
@@ -168,7 +173,7 @@ def _lines(examined: Examined) -> Step:
     own = own_text(examined.mail)
     notes = [f"{note.kind} [{note.rule}: {note.reason}] {note.text}" for note in own.notes[:_SHOWN_LINES]]
     more = len(own.notes) - _SHOWN_LINES
-    rest = [f"and {more} lines more"] if more > 0 else []
+    rest = [f"and {amount(more, 'line')} more"] if more > 0 else []
     return _step("lines", *(notes or ("no line",)), *rest, *(f"doubt: {doubt}" for doubt in own.doubts))
 
 
@@ -214,7 +219,7 @@ def _text(steps: Sequence[Step]) -> str:
 
 
 def _json(steps: Sequence[Step]) -> str:
-    return json.dumps([asdict(step) for step in steps], ensure_ascii=False, indent=2) + "\n"
+    return json_document([asdict(step) for step in steps]) + "\n"
 
 
 def _parser() -> argparse.ArgumentParser:

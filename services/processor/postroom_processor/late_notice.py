@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from postroom.addresses import same_address
+from postroom.amount import amount
 from postroom_processor.automatic import seems_away
 from postroom_processor.decide import TokenRecord
 from postroom_processor.examine import Examined
@@ -76,7 +77,7 @@ def _before(_examined: Examined, _record: TokenRecord, told: Told) -> str | None
 
 
 def _flood(_examined: Examined, _record: TokenRecord, told: Told) -> str | None:
-    return None if told.today < MAX_A_DAY else f"its author was told {told.today} times today"
+    return None if told.today < MAX_A_DAY else f"its author was told {amount(told.today, 'time')} today"
 
 
 RULES: tuple[Rule, ...] = (_unread, _away, _nothing_new, _before, _flood)

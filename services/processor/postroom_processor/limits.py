@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from postroom.amount import amount
+
 REPLIES_PER_APPROVER = 20
 """Replies with a valid token that an approver may send in an interval beside the account's count."""
 
@@ -109,7 +111,7 @@ class Line:
             return None
         place = self.places.get(mail_id)
         ahead = place.ahead if place else self.length
-        full = f"over the limit of {window.limit} mails in {window.length_s} s"
+        full = f"over the limit of {amount(window.limit, 'mail')} in {window.length_s} s"
         reason = full if not window.has_room else f"{full}: older mails go first"
         return Refusal(reason, window.later(max(0, ahead - window.room) // window.limit))
 
@@ -121,7 +123,7 @@ class Line:
         left = self.per_sender - self.used.get(sender, 0)
         if ahead < left or mail_id in self.next_ids:
             return None
-        reason = f"over the limit of {self.per_sender} mails of one sender in {window.length_s} s"
+        reason = f"over the limit of {amount(self.per_sender, 'mail')} of one sender in {window.length_s} s"
         return Refusal(reason, window.later(max(0, ahead - left) // self.per_sender))
 
     def taken(self, mail_id: str, sender: str) -> "Line":

@@ -99,7 +99,8 @@ def build(
     stack.callback(testing.close)
     roster = Roster(accounts, store, relay("roster"), settings.shards, parts.clock)
 
-    intake = BulkIntake(store, spool, accounts, relay("lists"), settings.shards, parts.clock)
+    most = settings.attachments_limit_bytes
+    intake = BulkIntake(store, spool, accounts, relay("lists"), settings.shards, most, parts.clock)
     feeding = Feeding(store, relay("bulks"), settings.shards, parts.clock)
 
     def consumer(queue: str) -> Consumer:

@@ -32,6 +32,7 @@ class BulkIntake:
         accounts: Accounts,
         relay: OutboxRelay,
         shards: int,
+        limit_bytes: int,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -39,6 +40,7 @@ class BulkIntake:
         self._accounts = accounts
         self._relay = relay
         self._shards = shards
+        self._limit_bytes = limit_bytes
         self._clock = clock
 
     def take(self, delivery: Delivery) -> Verdict:
@@ -54,12 +56,14 @@ class BulkIntake:
         if account is None or not account.enabled or not account.send:
             why = "there is no such account" if account is None else "the account does not send"
             return _refused(command, "account", why)
-        about = _about(command)
+        fault = self._fault_of_files(command)
+        if fault:
+            return _refused(command, "attachments", fault)
         wish = Wish(
             command.id,
             account,
             command.template,
-            about,
+            _about(command),
             command.skip_invalid,
             correlation_id=delivery.envelope.correlation_id,
         )
@@ -85,6 +89,24 @@ class BulkIntake:
         return BulkAccepted(
             account=account.name, bulk_id=order.id, recipients=order.total, skipped=order.skipped
         )
+
+    def _fault_of_files(self, command: BulkSend) -> str:
+        """Why the files cannot go with each mail; empty: they can."""
+        with self._store.read() as connection:
+            if bulks.states(connection, [command.id]):
+                # A repeat is answered as the first was, though the files may not be kept any more.
+                return ""
+        sizes: dict[str, int] = {}
+        for each in command.attachments:
+            try:
+                with self._spool.reading(each.dataref) as (size_bytes, _):
+                    sizes[each.dataref] = size_bytes
+            except Permanent as error:
+                return f"the file {each.filename}: {error}"
+        if sum(sizes[each.dataref] for each in command.attachments) <= self._limit_bytes:
+            return ""
+        most = f"{self._limit_bytes:,} bytes (POSTROOM_ATTACHMENTS_LIMIT_BYTES)"
+        return f"the files are larger than {most} together"
 
     def _rows(self, command: BulkSend) -> Callable[[], Iterator[Any]]:
         if command.dataref is None:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from amqp import exceptions as amqp_errors
 
+from postroom.amount import amount
 from postroom.envelope import Wire
 from postroom.errors import Transient
 
@@ -100,7 +101,9 @@ class ConfirmedChannel(Generic[T]):
         rest_s = deadline - time.monotonic()
         if rest_s <= 0:
             what = f"it holds publishers back: {self._blocked}" if self._blocked else "no answer"
-            raise Transient(f"the broker has not confirmed {len(self._pending)} messages in time ({what})")
+            raise Transient(
+                f"the broker has not confirmed {amount(len(self._pending), 'message')} in time ({what})"
+            )
         try:
             self._connection.drain_events(timeout=min(WAIT_S, rest_s))
         except TimeoutError:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from postroom import topology
+from postroom.amount import amount
 from postroom.broker.outgoing import Outgoing
 from postroom.broker.reception import ATTEMPT, DELIVERY_COUNT, Taken
 from postroom.broker.verdict import DeadLetter, RetryIn, Verdict
@@ -55,7 +56,7 @@ def limited(verdict: Verdict, attempt: int, max_attempts: int) -> Verdict:
     """The verdict on a failure, but no more retries than there may be."""
     if isinstance(verdict, RetryIn) and attempt >= max_attempts:
         return DeadLetter(
-            f"gave up after {attempt} attempts; the last: {verdict.reason or 'no reason given'}"
+            f"gave up after {amount(attempt, 'attempt')}; the last: {verdict.reason or 'no reason given'}"
         )
     return verdict
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from postroom.amount import amount
 from postroom.broker.failure import failed, limited, republish
 from postroom.broker.publisher import Publisher, PublishFailed
 from postroom.broker.reception import Taken
@@ -104,7 +105,7 @@ class Handling:
         try:
             crashes = self._begin_attempt(delivery)
             if crashes > self._max_crashes:
-                return DeadLetter(f"killed its worker {crashes - 1} times")
+                return DeadLetter(f"killed its worker {amount(crashes - 1, 'time')}")
             return self._checked([delivery])[0]
         except Exception as error:
             # Failures are limited; a handler that answers RetryIn knows why, and for how long (a count limit
@@ -128,7 +129,8 @@ class Handling:
     def _checked(self, deliveries: list[Delivery]) -> list[Verdict]:
         verdicts = list(self._handler(deliveries))
         if len(verdicts) != len(deliveries):
-            raise RuntimeError(f"the handler gave {len(verdicts)} verdicts for {len(deliveries)} messages")
+            messages = amount(len(deliveries), "message")
+            raise RuntimeError(f"the handler gave {amount(len(verdicts), 'verdict')} for {messages}")
         return verdicts
 
     def _begin_attempt(self, delivery: Delivery) -> int:

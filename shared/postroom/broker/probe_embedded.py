@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from postroom.amount import amount
 from postroom.broker.probe import Answer, Check, skipped, timed
 from postroom.topology import Queue, Topology
 
@@ -45,7 +46,7 @@ def _reach(path: Path) -> Answer:
         database.close()
     if mode != "wal":
         return Answer(False, f"the journal mode is {mode}", "it must be wal: is this a network file system?")
-    return Answer(True, f"{path}, {sessions} connections")
+    return Answer(True, f"{path}, {amount(sessions, 'connection')}")
 
 
 def _integrity(database: sqlite3.Connection) -> Answer:
@@ -76,7 +77,7 @@ def _queue(database: sqlite3.Connection, queue: Queue) -> Answer:
     if missing:
         return Answer(False, f"is not bound to {missing[0].exchange}", "apply the topology")
     count = database.execute("SELECT count(*) FROM message WHERE queue = ?", (number,)).fetchone()[0]
-    return Answer(True, f"{count} messages")
+    return Answer(True, amount(count, "message"))
 
 
 def _round_trip(database: sqlite3.Connection) -> Answer:

@@ -12,6 +12,7 @@ import pika
 from pika import exceptions as pika_errors
 from pika.adapters.blocking_connection import BlockingChannel
 
+from postroom.amount import amount
 from postroom.broker.probe import Answer, Check, skipped, timed
 from postroom.topology import Queue, Topology
 
@@ -192,7 +193,7 @@ def _queue(connection: pika.BlockingConnection, queue: Queue) -> Answer:
     channel = connection.channel()
     try:
         found = channel.queue_declare(queue.name, passive=True).method
-        detail = f"{found.message_count} messages, {found.consumer_count} consumers"
+        detail = f"{amount(found.message_count, 'message')}, {amount(found.consumer_count, 'consumer')}"
         # Declaring what is there, with the same arguments, changes nothing; with others it is refused.
         channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
     except pika_errors.ChannelClosedByBroker as error:

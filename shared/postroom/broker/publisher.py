@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from amqp import exceptions as amqp_errors
 
+from postroom.amount import amount
 from postroom.broker.confirms import ConfirmedChannel, Outcome
 from postroom.broker.connection import back_off, connect, release, translate
 from postroom.broker.outgoing import Outgoing, outgoing
@@ -39,8 +40,8 @@ class PublishFailed(Transient):
     def __init__(self, failed: tuple[tuple[Outgoing, str], ...]) -> None:
         first, reason = failed[0]
         super().__init__(
-            f"{len(failed)} messages were not taken by the broker; the first, to exchange {first.exchange!r}"
-            f" with routing key {first.routing_key!r}: {reason}"
+            f"{amount(len(failed), 'message was', 'messages were')} not taken by the broker; "
+            f"the first, to exchange {first.exchange!r} with routing key {first.routing_key!r}: {reason}"
         )
         self.failed = failed
 

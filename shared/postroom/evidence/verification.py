@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from postroom.amount import amount
 from postroom.evidence import bundle
 from postroom.evidence.archive import pack, unpack
 from postroom.evidence.canonical import Value, fingerprint, parse
@@ -49,7 +50,9 @@ def verify_chain(
         for digest in kept
     ]
     found.append(_signers(entries, trusted))
-    found.append(Finding(None, f"the chain has {len(entries)} entries and ends with {before}"))
+    found.append(
+        Finding(None, f"the chain has {amount(len(entries), 'entry', 'entries')} and ends with {before}")
+    )
     return found
 
 
@@ -59,7 +62,7 @@ def _whole(data: bytes, members: dict[str, bytes]) -> Finding:
     except ValueError:
         return Finding(False, "the file is not as it was written")
     if packed == data:
-        return Finding(True, f"the file is byte for byte as it was written: {len(data)} bytes")
+        return Finding(True, f"the file is byte for byte as it was written: {amount(len(data), 'byte')}")
     pairs = zip(packed, data, strict=False)
     position = next((at for at, (ours, its) in enumerate(pairs) if ours != its), min(len(packed), len(data)))
     return Finding(False, f"the file is not as it was written: it differs at byte {position}")

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
 from postroom.doubt import NewDoubt
 from postroom.envelope import Envelope, envelop
 from postroom.messages import MailSent, SendEvent, derive_id
 from postroom.store.engine import insert_new
 from postroom.store.records import sha256_of
-from postroom.store.schema import doubts, send_recipients, sends
+from postroom.store.schema import bulk_recipients, doubts, send_recipients, sends
 
 EndedBy = Literal["found", "bounce", "policy", "said sent", "said resend"]
 To = Literal["sent", "bounced", "retrying"]
@@ -190,13 +190,37 @@ def command_of(connection: Connection, send_id: str) -> bytes | None:
     return None if packed is None else zlib.decompress(packed)
 
 
+def parked(connection: Connection, bulk_id: str) -> dict[str, int]:
+    """The mails of a bulk that wait for a person, each with its attempts."""
+    each, send = bulk_recipients.c, sends.c
+    query = (
+        select(send.send_id, send.attempts)
+        .join_from(bulk_recipients, sends, and_(send.send_id == each.send_id, each.bulk_id == bulk_id))
+        .join(doubts, doubts.c.send_id == send.send_id)
+        .where(send.state == "uncertain", doubts.c.parked_at.is_not(None))
+    )
+    return {row.send_id: row.attempts for row in connection.execute(query)}
+
+
 def end(
-    connection: Connection, send_id: str, to: To, by: EndedBy, detail: str, now: datetime
+    connection: Connection,
+    send_id: str,
+    to: To,
+    by: EndedBy,
+    detail: str,
+    now: datetime,
+    attempts: int | None = None,
 ) -> Ended | None:
-    """End a mail's doubt; None if it is in none (any more): somebody else was first."""
+    """End a mail's doubt; None if it is in none (any more): somebody else was first.
+
+    With `attempts`: only the doubt after so many; one of a later attempt is another.
+    """
+    the_doubt = and_(sends.c.send_id == send_id, sends.c.state == "uncertain")
+    if attempts is not None:
+        the_doubt = and_(the_doubt, sends.c.attempts == attempts)
     changed: Row[Any] | None = connection.execute(
         update(sends)
-        .where(sends.c.send_id == send_id, sends.c.state == "uncertain")
+        .where(the_doubt)
         .values(state=to, settled_by=by, detail=detail[:MAX_DETAIL_CHARS], updated_at=now, holder=None)
         .returning(
             sends.c.account, sends.c.recipient, sends.c.message_id, sends.c.attempts, sends.c.correlation_id

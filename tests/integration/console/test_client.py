@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from postroom.client import Client, RequestRefused, UnknownApproval
 from postroom.envelope import Envelope
 from postroom.messages import ApprovalCancelled, ApprovalRequested, ApprovalState
+from postroom_console.app import main
 from tests.stack import SHARDS, Stack
 
 ASKED: dict[str, Any] = {
@@ -155,3 +158,16 @@ def test_a_malformed_letter_is_refused_with_the_field_named(
     with pytest.raises(RequestRefused) as refused:
         client.send("releases", to, subject, "text")
     assert refused.value.field == field
+
+
+def test_a_list_of_the_newest_requests_says_that_there_are_older_ones(
+    client: Client, processor: Stack
+) -> None:
+    for _ in range(2):
+        client.request(**ASKED)
+    variables = {"POSTROOM_DATA_DIR": str(processor.folder), "POSTROOM_SHARDS": str(SHARDS)}
+    variables["POSTROOM_BROKER_URL"] = processor.broker_url
+    listed = CliRunner().invoke(main, ["approvals", "list", "--limit", "1", "--json"], env=variables)
+    assert listed.exit_code == 0, listed.output
+    assert len(json.loads(listed.stdout)) == 1
+    assert listed.stderr == "there is more: --limit takes 999 at most; of others say the id to `show`\n"

@@ -253,7 +253,7 @@ def test_what_is_not_there_is_said_clearly(shell: Shell) -> None:
     assert "nothing is chosen" in shell.refusal("replay")
     assert "not both" in shell.refusal("replay", letter, "--all")
     assert "there is no account 'x'" in shell.refusal("list", "--account", "x")
-    assert "expected how long ago" in shell.refusal("list", "--since", "soon")
+    assert "expected a duration (30s, 15m, 4h, 2d) or a time" in shell.refusal("list", "--since", "soon")
     assert "--yes" in shell.refusal("drop", "--all", "--reason", "why")
     assert [row["id"] for row in shell.listed()] == [letter]
 

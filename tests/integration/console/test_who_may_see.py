@@ -90,7 +90,13 @@ CASES: Mapping[str, Sequence[Case]] = {
         Case("EML --account other --contact CONTACT", hostile=True),
         Case("EML --account other --conversation CONVERSATION", hostile=True),
     ),
-    "sends resolve": (Case("SEND sent", writes=True), Case("RECORD resend", hostile=True)),
+    "sends resolve": (
+        Case("SEND OWN_SEND sent", hostile=True),
+        Case("--bulk BULK resend --yes", hostile=True),
+        Case("--bulk BULK sent --json", writes=True),
+        Case("SEND sent", writes=True),
+        Case("RECORD resend", hostile=True),
+    ),
     "send": (
         Case("--account ops --to x@x.example --subject s --text t --id new --json", writes=True),
         Case("--account ops --bulk NEW", hostile=True),

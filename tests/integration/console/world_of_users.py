@@ -23,7 +23,7 @@ from postroom.record import Record, send_record_id
 from postroom.store import Store, audit, bulks, deny, doubts, records, suppressions, tokens
 from postroom.store import accounts as stored
 from postroom.store.bulks import Order
-from postroom.store.schema import api_tokens, mails, message_sources, metadata, sends
+from postroom.store.schema import api_tokens, bulk_recipients, mails, message_sources, metadata, sends
 from postroom.store.schema import bulks as bulk_rows
 from postroom.store.view import View
 from postroom_console.app import main
@@ -256,6 +256,7 @@ def _mail(store: Store, account: str, owner: str, ids: dict[str, str], prefix: s
         _suppressed(connection, account, word, owner)
         listed = _bulk(connection, account, word)
         sent = _uncertain_mail(connection, account, word, conversations[entries[0].id])
+        _list(connection, listed, sent["SEND"], f"1@{word}.example")
     eml = folder / f"{prefix}mail.eml"
     eml.parent.mkdir(parents=True, exist_ok=True)
     eml.write_text(f"From: {account}@corp.example\nTo: 3@{word}.example\nDate: {WRITTEN}\n\n{word}\n")
@@ -282,12 +283,18 @@ def _suppressed(connection: Connection, account: str, word: str, owner: str) -> 
 
 
 def _bulk(connection: Connection, account: str, word: str) -> str:
-    """A bulk that is being sent, to nobody so far."""
+    """A bulk that is being sent."""
     bulk_id = f"news-{len(word)}"
     order = Order(bulk_id, account, word, "0" * 64, 0, 0, {}, "anna", bulk_id)
     assert bulks.begin(connection, order, NOW) == "preparing"
     connection.execute(update(bulk_rows).where(bulk_rows.c.id == bulk_id).values(state="sending"))
     return bulk_id
+
+
+def _list(connection: Connection, bulk_id: str, send_id: str, recipient: str) -> None:
+    """Let the mail be one of the bulk."""
+    row = {"bulk_id": bulk_id, "position": 0, "recipient": recipient, "send_id": send_id}
+    connection.execute(insert(bulk_recipients), [{**row, "values": {}, "state": "ended"}])
 
 
 def _held(connection: Connection, account: str, word: str) -> tuple[str, ...]:

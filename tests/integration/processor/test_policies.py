@@ -235,7 +235,7 @@ def test_one_sender_waits_alone_and_takes_nobody_elses_room(bench: Bench) -> Non
     verdicts = handler([*flood, *others])
     assert [type(each) for each in verdicts] == [Ack, RetryIn, RetryIn, RetryIn, Ack, Ack]
     reasons = [each.reason for each in verdicts if isinstance(each, RetryIn)]
-    assert reasons == ["over the limit of 1 mails of one sender in 60 s"] * 3
+    assert reasons == ["over the limit of 1 mail of one sender in 60 s"] * 3
     assert [each.delay_s for each in verdicts if isinstance(each, RetryIn)] == pytest.approx([60, 120, 180])
     bench.now += timedelta(seconds=60)
     verdicts = handler([*back(flood[1:]), *(bench.mail("Hi", sender=f"q{n}@x.example") for n in range(3))])

@@ -18,11 +18,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from postroom.attachment import attach
 from postroom.broker.publisher import Publisher
 from postroom.bulk import send_id_of
 from postroom.client import Client, RequestRefused
 from postroom.clock import utc_now
 from postroom.messages import BulkEnded, MailSent
+from postroom.spool import Spool
 from postroom.store import bulks, suppressions, templates
 from postroom.store.outbox import OutboxRelay
 from postroom.templates.template import Template
@@ -199,6 +201,33 @@ def test_a_program_writes_to_many_and_is_told_what_is_wrong(room: Sendroom) -> N
     assert b"List-Unsubscribe: <mailto:releases@example.com?subject=unsubscribe%20pu" in mails[0].content
 
 
+def test_a_program_is_told_of_files_that_cannot_go_with_a_mail_before_anybody_gets_one(
+    tmp_path: Path,
+) -> None:
+    people = [("anna@example.net", {"name": "Anna"})]
+    with open_sendroom(tmp_path, attachments_limit_bytes=10) as room, SmtpServer() as server:
+        has_template(room)
+        room.write_accounts(entry("releases", server.port))
+        spool = Spool(room.settings.spool)
+        (tmp_path / "six").write_bytes(b"6" * 6)
+        (tmp_path / "four").write_bytes(b"4" * 4)
+        six, four = (attach(spool, tmp_path / name) for name in ("six", "four"))
+        gone = four.model_copy(update={"dataref": f"spool:sha256:{'0' * 64}"})
+        with room.sender(), Client(room.settings.broker, shards=SHARDS) as client:
+            # Of one file twice each counts: everybody gets it twice.
+            for files, why in ((six, six), "10 bytes (POSTROOM_ATTACHMENTS_LIMIT_BYTES)"), ((gone,), "four"):
+                with pytest.raises(RequestRefused) as refused:
+                    client.send_bulk("releases", people, id="files", attachments=files)
+                assert (refused.value.field, why in refused.value.reason) == ("attachments", True)
+            client.send_bulk("releases", people, id="files", attachments=(six, four))
+            room.wait_until(lambda: state(room, "files") == "done", "the bulk to be done")
+            # What is sent is not kept; and the answer to a repeat is the same.
+            spool.remove(six.dataref)
+            again = client.send_bulk("releases", people, id="files", attachments=(six, four))
+        assert again.recipients == 1
+        assert len(server.mails()) == 1
+
+
 @pytest.mark.needs("rabbitmq")
 def test_a_bulk_goes_over_rabbitmq_and_its_end_is_told(tmp_path: Path, rabbitmq_vhost: Vhost) -> None:
     with open_sendroom(tmp_path, broker=rabbitmq_vhost.url) as room, scripted(friendly) as server:
@@ -317,8 +346,10 @@ def test_on_a_terminal_a_bar_shows_how_it_goes_and_without_one_there_is_none(roo
         assert any("sending" in bar for bar in bars)
         assert "3 sent" in bars[-1]
         again = run(room, *order[3:], "--wait")
+        as_json = json.loads(run(room, *order[3:], "--wait", "--json").stdout)
     assert again.output.splitlines()[-1] == "3 sent"
     assert "━" not in again.output
+    assert (as_json["state"], as_json["recipients"], as_json["sent"]) == ("done", 3, 3)
 
 
 def _read(terminal: FileIO) -> bytes:

@@ -150,13 +150,13 @@ def test_a_mail_of_a_program_is_parked_told_and_sent_again_as_the_same_mail_when
         assert shown["doubt"]["parked_at"] is not None
         _, listed = said(room, "list", "--state", "uncertain", "--json")
         assert [row["send_id"] for row in listed["rows"]] == ["build-1"]
-        assert said(room, "resolve", "build-1", "resend", "--json")[1]["is_new"]
+        assert said(room, "resolve", "build-1", "resend", "--json")[1]["resolved"] == ["build-1"]
         room.wait_for(MailSent)
         again = said(room, "resolve", "build-1", "resend", "--json")
         contrary = said(room, "resolve", "build-1", "sent", "--json")
     assert server.contents[0] == server.contents[1]
     assert len(server.contents) == 2
-    assert (again[0], again[1]["is_new"]) == (0, False)
+    assert (again[0], again[1]["resolved"], again[1]["repeated"]) == (0, [], ["build-1"])
     assert (contrary[0], "only what is uncertain can be resolved" in contrary[1]) == (2, True)
     assert len(room.events(MailUncertain)) == 1
 
@@ -229,7 +229,7 @@ def test_where_the_folder_does_not_have_it_nobody_sends_it_again_but_a_person(ro
         room.wait_until(lambda: any(each.parked_at for each in in_doubt(room)), "the mail to be parked")
         assert in_doubt(room)[0].answer == "not in the folder for sent mail"
         # Said to be sent after all: an answer that comes later changes nothing.
-        assert said(room, "resolve", "build-1", "sent", "--json")[1]["is_new"]
+        assert said(room, "resolve", "build-1", "sent", "--json")[1]["resolved"] == ["build-1"]
         room.wait_for(MailSent)
     assert len(server.contents) == 1
     assert len(room.events(MailUncertain)) == 1

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from postroom.messages import ApprovalState, ApprovalVote
-from postroom_console.approvals import Delegate, Duration, Escalate, print_state
+from postroom_console.approvals import Delegate, Escalate, print_state
+from postroom_console.moment import Duration
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 

@@ -72,7 +72,7 @@ def test_a_changed_setting_is_shown_before_and_after() -> None:
     assert told(FILE, after) == [
         "~ ops changes",
         "    imap.host: imap.example.org → mail.example.org",
-        "    footer: one … (1 more lines) → one",
+        "    footer: one … (1 more line) → one",
     ]
 
 
