@@ -19,7 +19,6 @@ from postroom.broker.embedded_routing import NoExchange, Routes
 from postroom.broker.embedded_schema import open_database
 from postroom.broker.embedded_session import LEASE_S, Session, is_over, machine, own_start_mark
 from postroom.broker.embedded_watch import tell
-from postroom.sqlite_write import begin_write
 from postroom.topology import DELIVERY_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -359,7 +358,8 @@ class BrokerFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        begin_write(self._database)
+        # A deferred transaction that reads and then writes fails at once beside another writer.
+        self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:

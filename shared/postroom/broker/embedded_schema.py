@@ -7,9 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from postroom.sqlite_write import BUSY_TIMEOUT_S, begin_write
-
 SCHEMA_VERSION = 2
+BUSY_TIMEOUT_S = 30.0
 _CREATING = threading.Lock()
 
 # Leasing rewrites a message's row, so bodies have a table of their own. Ids are given out in the order of
@@ -107,7 +106,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_size_limit = 67108864")
     if _version(database) == SCHEMA_VERSION:
         return
-    begin_write(database)
+    database.execute("BEGIN IMMEDIATE")
     version = _version(database)
     for step in _STEPS[version:] if version < SCHEMA_VERSION else ():
         for statement in step.split(";"):

@@ -1,6 +1,5 @@
 """Transactions on SQLite and PostgreSQL, the same for both."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -14,12 +13,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.dml import Insert, ReturningInsert
 
 from postroom.errors import Misconfigured, Permanent, Transient
-from postroom.sqlite_write import BUSY_TIMEOUT_S, begin_write
 from postroom.store.many import execute_many, insert_returning
 
 _READ_ONLY = "postroom_read_only"
 _SQLITE_PRAGMAS = (
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000:.0f}",  # first, since the change to WAL takes a lock
+    "PRAGMA busy_timeout=30000",  # first, since the change to WAL takes a lock
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-16000",
@@ -220,12 +218,4 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    if read_only:
-        connection.exec_driver_sql("BEGIN")
-        return
-    database = connection.connection.dbapi_connection
-    assert isinstance(database, sqlite3.Connection)
-    try:
-        begin_write(database)
-    except sqlite3.Error as error:
-        raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
