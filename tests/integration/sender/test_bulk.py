@@ -60,7 +60,7 @@ def run(room: Sendroom, *arguments: str) -> Result:
         "POSTROOM_DATA_DIR": str(room.folder),
         "POSTROOM_SHARDS": str(SHARDS),
         "POSTROOM_API_TOKEN": "",
-        "POSTROOM_BROKER": room.settings.broker,
+        "POSTROOM_BROKER_URL": room.settings.broker,
     }
     return CliRunner().invoke(main, arguments, env=environment)
 
