@@ -42,15 +42,20 @@ class Place:
 
 
 def run_postroom(
-    place: Place, servers: Servers, requests: Sequence[ApprovalRequest], mails: list[bytes]
+    place: Place,
+    servers: Servers,
+    requests: Sequence[ApprovalRequest],
+    mails: list[bytes],
+    *,
+    copies: bool = False,
 ) -> Times:
-    """The whole way through Postroom."""
+    """The whole way through Postroom; with `copies` it files what it sends, and reads that too."""
     key = KEYS.signing
     stack = Stack(
         place.folder,
         place.broker_url,
         place.store_url,
-        servers.accounts(),
+        servers.accounts(copies=copies),
         {"POSTROOM_TOKEN_KEYS": f"{key.key_id}:{key.secret.hex()}"},
     )
     with stack:

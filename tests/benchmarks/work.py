@@ -29,14 +29,15 @@ class Servers:
     user: str
     password: str
 
-    def accounts(self) -> list[dict[str, Any]]:
-        """The entry of the accounts file."""
+    def accounts(self, *, copies: bool) -> list[dict[str, Any]]:
+        """The entry of the accounts file; `copies`: what is sent is filed in the mailbox."""
         return [
             {
                 "name": ACCOUNT,
                 "address": self.user,
                 "after_processing": "delete",
                 "dedicated": True,
+                "sent_copies": copies,
                 "imap": {
                     "host": self.dovecot.host,
                     "port": self.dovecot.port,
