@@ -183,9 +183,7 @@ def _print(done: Done, how: How, *, as_json: bool) -> None:
 
 
 def _lines(done: Done, how: How) -> Iterator[str]:
-    one, many = {"sent": ("counts as sent", "count as sent"), "resend": ("is sent again", "are sent again")}[
-        how
-    ]
+    one, many = _TOLD[how]
     for send_ids, told in ((done.resolved, ""), (done.repeated, ", as was said before")):
         if len(send_ids) == 1:
             yield f"{safe(send_ids[0])} {one}{told}"
