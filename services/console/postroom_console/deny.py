@@ -9,7 +9,6 @@ from typing import Any
 import click
 from rich.table import Table
 
-from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.deny import FILE, DenyList, Rule, canonical_pattern, compile_patterns
 from postroom.document import json_document
@@ -245,12 +244,8 @@ def _record(
     undo: dict[str, Any],
     now: datetime,
 ) -> None:
-    if not patterns:
-        return
-    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
-    detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
     way_back = undo if len(patterns) <= MAX_UNDONE else None
-    audit.record(view.connection, view.actor, action, account, target, detail, way_back, now)
+    audit.record_rules(view.connection, view.actor, action, account, patterns, way_back, now)
 
 
 def _asked(view: View, new: DenyList) -> list[str]:

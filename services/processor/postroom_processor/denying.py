@@ -1,20 +1,15 @@
 """Carries out what programs say about deny rules: `deny.add` and `deny.remove`."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
 from postroom.access import Actor, program_as_actor
 from postroom.accounts_watch import Accounts
-from postroom.amount import amount
 from postroom.deny import canonical_pattern
 from postroom.envelope import Envelope
 from postroom.messages import DenyAdd, DenyChanged, DenyCommand, DenyRefused
 from postroom.store import audit, deny
-
-MAX_TOLD = 20
 
 
 def carry_out(
@@ -51,7 +46,7 @@ def _add(connection: Connection, command: DenyAdd, actor: Actor, now: datetime) 
         now=now,
     )
     undo = {"kind": DenyAdd.TYPE, "patterns": list(added)}
-    _record(connection, actor, command, added, undo, now)
+    audit.record_rules(connection, actor, command.TYPE, command.account, added, undo, now)
     return DenyChanged(account=command.account, added=added)
 
 
@@ -59,20 +54,6 @@ def _remove(connection: Connection, command: DenyCommand, actor: Actor, now: dat
     gone = deny.remove_all(connection, command.patterns, account=command.account)
     removed = tuple(rule.pattern for rule in gone)
     rules = [{"pattern": rule.pattern, "reason": rule.reason} for rule in gone]
-    _record(connection, actor, command, removed, {"kind": command.TYPE, "rules": rules}, now)
+    undo = {"kind": command.TYPE, "rules": rules}
+    audit.record_rules(connection, actor, command.TYPE, command.account, removed, undo, now)
     return DenyChanged(account=command.account, removed=removed)
-
-
-def _record(
-    connection: Connection,
-    actor: Actor,
-    command: DenyCommand,
-    patterns: Sequence[str],
-    undo: Mapping[str, Any],
-    now: datetime,
-) -> None:
-    if not patterns:
-        return
-    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
-    detail = {"patterns": list(patterns[:MAX_TOLD]), "count": len(patterns)}
-    audit.record(connection, actor, command.TYPE, command.account, target, detail, undo, now)

@@ -1,7 +1,7 @@
 """What people did: recorded with the deed, in its transaction, and shown to those who see the account."""
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +9,15 @@ from sqlalchemy import Connection, Select, delete, insert, null, select, update
 
 from postroom.access import Actor
 from postroom.addresses import fold_case
+from postroom.amount import amount
 from postroom.clock import utc_now
 from postroom.store.schema import audit
 from postroom.store.view import View
 
 ERASED = "(erased)"
 """Stands in the audit for an address whose owner's data was erased."""
+MAX_RULES = 20
+"""Of those that a deed was about, so many are named."""
 
 
 def record(
@@ -54,6 +57,23 @@ def record(
         row["undo"] = dict(undo)
     connection.execute(insert(audit), [row])
     return str(row["id"])
+
+
+def record_rules(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    account: str | None,
+    patterns: Sequence[str],
+    undo: Mapping[str, Any] | None,
+    now: datetime,
+) -> None:
+    """Record that deny rules were added or removed, the first of them by name; nothing where none was."""
+    if not patterns:
+        return
+    target = patterns[0] if len(patterns) == 1 else amount(len(patterns), "rule")
+    detail = {"patterns": list(patterns[:MAX_RULES]), "count": len(patterns)}
+    record(connection, actor, action, account, target, detail, undo, now)
 
 
 def listed(

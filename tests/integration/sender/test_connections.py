@@ -16,7 +16,7 @@ from postroom.store.schema import send_recipients
 from postroom_sender.connections import CLOSE_AFTER_S, Connections
 from postroom_sender.opening import Timeouts
 from postroom_sender.session import IDLE_CHECK_S
-from tests.integration.sender.scripted import Answer, Script, friendly, scripted
+from tests.integration.sender.scripted import Answer, Script, Scripted, friendly, scripted
 from tests.integration.sender.sendroom import QUICK, Sendroom, entry, plain
 from tests.integration.sender.test_slow_servers import MovedClock
 from tests.unit.sender.commands import account
@@ -58,14 +58,19 @@ def one_line(port: int, **smtp: object) -> dict[str, object]:
     return entry("releases", port, smtp={"max_connections": 1, **smtp})
 
 
+def refused_then_sent(room: Sendroom, server: Scripted) -> None:
+    """Send a mail that fails, and then one that does not, on one line."""
+    room.write_accounts(one_line(server.port))
+    with room.sender(ONCE):
+        room.order(plain(1))
+        room.wait_for(MailFailed)
+        room.order(plain(2))
+        room.wait_for(MailSent)
+
+
 def test_after_a_refusal_the_connection_is_used_again_after_rset(room: Sendroom) -> None:
     with scripted(Strict()) as server:
-        room.write_accounts(one_line(server.port))
-        with room.sender(ONCE):
-            room.order(plain(1))
-            room.wait_for(MailFailed)
-            room.order(plain(2))
-            room.wait_for(MailSent)
+        refused_then_sent(room, server)
     assert server.connections == 1
     assert server.commands.count("RSET") == 1
     assert len(server.contents) == 1
@@ -78,12 +83,7 @@ def test_a_refused_rset_says_nothing_about_the_mail(room: Sendroom, answer: byte
 
     strict = Strict()
     with scripted(script) as server:
-        room.write_accounts(one_line(server.port))
-        with room.sender(ONCE):
-            room.order(plain(1))
-            room.wait_for(MailFailed)
-            room.order(plain(2))
-            room.wait_for(MailSent)
+        refused_then_sent(room, server)
     assert server.connections == 2
     assert len(server.contents) == 1
 
